@@ -1,0 +1,1 @@
+"""The HTTP surface: raw ASGI on the hot path."""

@@ -1,0 +1,1 @@
+"""Document stores, one per file."""

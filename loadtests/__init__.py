@@ -1,0 +1,1 @@
+"""Load tests, benchmarks and the lab that trains the embedded model."""
