@@ -1,0 +1,92 @@
+"""The worker process: `python -m cachemw.local.worker --model PATH --name NAME --uds SOCKET`.
+
+Serves one causal LM over a Unix domain socket, which appears once the model is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import uvicorn
+
+from cachemw.local.app import build_app
+from cachemw.local.generate import Delta
+from cachemw.local.model import load_model
+from cachemw.local.scheduler import TurnScheduler
+
+GRACE_S = 2
+"""Seconds that open responses get when the worker is told to stop."""
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; exits with a message when it is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m cachemw.local.worker", description=__doc__)
+    parser.add_argument("--model", required=True, help="directory or hub name of a causal LM")
+    parser.add_argument("--name", required=True, help="the model's name in requests")
+    parser.add_argument("--uds", required=True, type=Path, help="socket to listen on")
+    parser.add_argument("--threads", type=_positive, default=1, help="CPU threads for the model")
+    parser.add_argument(
+        "--max-concurrency", type=_positive, default=4, help="generations advanced in turn"
+    )
+    parser.add_argument(
+        "--max-queue", type=_positive, default=32, help="generations that may wait; beyond it 429"
+    )
+    parser.add_argument(
+        "--exit-on-stdin-eof", action="store_true", help="exit when the parent closes our stdin"
+    )
+    return parser.parse_args(argv)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def exit_at_eof(stream: BinaryIO) -> threading.Thread:
+    """End this process once `stream` ends: a pipe's far end closes when its owner dies.
+
+    Works on every platform, unlike PR_SET_PDEATHSIG, and also when the parent was killed. The
+    signal lets uvicorn close the socket; before it has installed its handler, it simply kills.
+    """
+
+    def wait() -> None:
+        while stream.read(4096):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=wait, name="cachemw-parent-watch", daemon=True)
+    thread.start()
+    return thread
+
+
+def main(argv: Sequence[str]) -> None:
+    """Load the model, then serve until told to stop."""
+    arguments = parse_arguments(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    if arguments.exit_on_stdin_eof:
+        exit_at_eof(sys.stdin.buffer)
+    model = load_model(arguments.model, threads=arguments.threads)
+    scheduler: TurnScheduler[Delta] = TurnScheduler(
+        max_active=arguments.max_concurrency, max_waiting=arguments.max_queue
+    )
+    uvicorn.run(
+        build_app(model, arguments.name, scheduler),
+        uds=str(arguments.uds),
+        access_log=False,
+        log_config=None,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
