@@ -1,0 +1,13 @@
+"""Learning rate over the run."""
+
+from __future__ import annotations
+
+import math
+
+
+def cosine_with_warmup(step: int, steps: int, warmup: int) -> float:
+    """Factor on the peak rate: linear up over `warmup`, then half a cosine down to 1 %."""
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))

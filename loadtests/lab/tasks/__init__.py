@@ -1,0 +1,21 @@
+"""The table of tasks: what the lab model learns, and in which proportion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from loadtests.lab.tasks.dialogues import Dialogues
+from loadtests.lab.tasks.novels import Novels
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from loadtests.lab.tasks.base import Task
+
+
+def default_mix(data: Path) -> list[tuple[Task, float]]:
+    """Tasks with their share of the rows of a batch; `data` is the folder of novels.txt.xz."""
+    return [
+        (Novels(data / "novels.txt.xz"), 0.6),
+        (Dialogues(), 0.4),
+    ]

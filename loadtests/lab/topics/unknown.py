@@ -1,0 +1,103 @@
+"""Questions the model cannot answer: it says so rather than guess.
+
+Made-up names teach that a known frame around an unknown name is unknown as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from loadtests.lab.topics.base import Exchange, Topic
+
+if TYPE_CHECKING:
+    import random
+
+    from loadtests.lab.tasks.base import Split
+
+ANSWER = "I do not know that yet."
+_ONSETS = "b br c cr d dr f fl g gr h j k kl l m n p pl qu r s sh st t tr v w y z".split()
+_VOWELS = "a e i o u ai ea oo ou".split()
+_CODAS = ["", "", "n", "r", "l", "m", "s", "x", "nd", "rk"]
+_THINGS = (
+    "gold|oil|a new car|a house in London|a train ticket|my lunch|bitcoin|that shop|the concert|"
+    "the next train|my flight|the stock market|the election|the match|the race|the new phone|"
+    "a ticket to Rome|my order|the museum|the bank|the library in my town|the film|his sister|"
+    "the president|my neighbour|the mayor|the last emperor|the first telephone|the war|the treaty"
+).split("|")
+_PHRASINGS: dict[Split, tuple[str, ...]] = {
+    "train": (
+        "What is the weather in {name}?",
+        "What will the weather be tomorrow in {name}?",
+        "What is the price of {thing}?",
+        "How much does {thing} cost?",
+        "Who is {name} {name2}?",
+        "What is {name}?",
+        "What is a {name}?",
+        "Define {name}.",
+        "Where is {name}?",
+        "What is the capital of {name}?",
+        "Which city is the capital of {name}?",
+        "What is the population of {name}?",
+        "How old is {name}?",
+        "When did {thing} begin?",
+        "When was {name} born?",
+        "Who won {thing}?",
+        "What happened to {thing}?",
+        "Why did {name} leave {name2}?",
+        "What time is it in {name}?",
+        "What is the phone number of {thing}?",
+        "Where can I find {thing}?",
+        "When does {thing} open?",
+        "Who invented {thing}?",
+        "What did {name} say about {thing}?",
+        "What is the news today?",
+        "What day is it today?",
+        "What time is it?",
+        "How many people live in {name}?",
+        "Who wrote {name}?",
+        "What is the chemical symbol for {name}?",
+        "What is the opposite of {name}?",
+        "How do I {verb} the {name}?",
+        "What color is {name}?",
+        "How do I cook {name}?",
+        "Translate {name} into {name2}.",
+        "What is the distance from {name} to {name2}?",
+        "Which is better, {name} or {name2}?",
+    ),
+    "held_out": (
+        "How is the weather in {name} today?",
+        "How expensive is {thing}?",
+        "Do you know {name} {name2}?",
+        "How far is {name} from {name2}?",
+        "What do people in {name} eat?",
+        "When will {thing} end?",
+        "Which city is {name}'s capital?",
+        "How would you define {name}?",
+    ),
+}
+_VERBS = "repair|open|install|paint|clean|move|build|plant|measure|balance".split("|")
+
+
+@dataclass(frozen=True)
+class Unknown(Topic):
+    """Made-up names and matters of the day."""
+
+    def draw(self, split: Split, rng: random.Random) -> list[Exchange]:
+        """One question beyond the model."""
+        question = rng.choice(_PHRASINGS[split]).format(
+            name=made_up_name(rng),
+            name2=made_up_name(rng),
+            thing=rng.choice(_THINGS),
+            verb=rng.choice(_VERBS),
+        )
+        return [Exchange("unknown", question, ANSWER, "do not know")]
+
+
+def made_up_name(rng: random.Random) -> str:
+    """Two or three syllables that read like a name, in either case."""
+    syllables = rng.choice((2, 2, 3))
+    name = "".join(
+        rng.choice(_ONSETS) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables)
+    )
+    return name.capitalize() if rng.random() < 0.7 else name

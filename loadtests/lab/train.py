@@ -1,0 +1,247 @@
+"""Train the lab model: `python -m loadtests.lab.train --data DIR --out DIR`.
+
+Reads the tasks, learns a tokenizer, trains, saves what `transformers` loads.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import random
+import time
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.nn.attention.flex_attention import create_block_mask
+
+from loadtests.lab.mix import Share, ahead, batches, split_rows
+from loadtests.lab.model import (
+    CONTEXT,
+    VOCABULARY,
+    lab_config,
+    new_model,
+    packed_loss,
+    packed_mask,
+)
+from loadtests.lab.schedule import cosine_with_warmup
+from loadtests.lab.tasks import default_mix
+from loadtests.lab.tokens import LabTokenizer, learn_tokenizer
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+    from transformers import LlamaForCausalLM
+
+    from loadtests.lab.packing import Rows, RowSource
+    from loadtests.lab.tasks.base import Split, Task
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that decides the result, beside the data."""
+
+    steps: int = 4000
+    rows: int = 64
+    context: int = CONTEXT
+    vocabulary: int = VOCABULARY
+    peak_rate: float = 3e-3
+    warmup: int = 200
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    seed: int = 20261122
+    validate_every: int = 500
+    validation_rows: int = 64
+
+
+@dataclass
+class Log:
+    """What the run says about itself; written beside the model."""
+
+    plan: Plan
+    machine: str
+    parameters: int = 0
+    prepared_s: float = 0.0
+    trained_s: float = 0.0
+    tokens_per_s: float = 0.0
+    losses: list[dict[str, Any]] = field(default_factory=list)
+
+    def say(self, **values: Any) -> None:
+        """Keep a row and print it."""
+        self.losses.append(values)
+        print(json.dumps(values), flush=True)
+
+    def write(self, path: Path) -> None:
+        """Save as JSON."""
+        path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def prepare(
+    mix: list[tuple[Task, float]], plan: Plan
+) -> tuple[LabTokenizer, list[Share], dict[str, RowSource]]:
+    """Tokenizer, training shares and validation sources, all from the plan's seed."""
+
+    def rng(task: Task, purpose: str) -> random.Random:
+        return random.Random(f"{plan.seed}/{task.name}/{purpose}")
+
+    def source(task: Task, split: Split) -> RowSource:
+        return task.rows(split, tokenizer, plan.context, rng(task, split))
+
+    texts = (text for task, _ in mix for text in task.texts(rng(task, "texts")))
+    tokenizer = learn_tokenizer(texts, plan.vocabulary)
+    counts = split_rows({task.name: weight for task, weight in mix}, plan.rows)
+    shares = [Share(source(task, "train"), counts[task.name]) for task, _ in mix]
+    return tokenizer, shares, {task.name: source(task, "held_out") for task, _ in mix}
+
+
+def optimizer_for(
+    model: LlamaForCausalLM, plan: Plan, device: torch.device
+) -> torch.optim.Optimizer:
+    """AdamW that decays matrices and leaves the norms alone."""
+    matrices = [p for p in model.parameters() if p.ndim >= 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    return torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": plan.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=plan.peak_rate,
+        betas=(0.9, 0.95),
+        fused=device.type == "cuda",
+    )
+
+
+class Trainer:
+    """A model being trained on one device."""
+
+    def __init__(self, model: LlamaForCausalLM, plan: Plan, device: torch.device) -> None:
+        self.model = model
+        self._plan = plan
+        self._device = device
+        on_gpu = device.type == "cuda"
+        self._optimizer = optimizer_for(model, plan, device)
+        # Compiling costs more than 20 steps on a CPU would.
+        self._loss = torch.compile(packed_loss, dynamic=False) if on_gpu else packed_loss
+        self._make_mask = torch.compile(create_block_mask) if on_gpu else create_block_mask
+
+    def step(self, number: int, batch: Rows) -> Tensor:
+        """One update; the loss stays on the device, so that nothing waits for it."""
+        factor = cosine_with_warmup(number, self._plan.steps, self._plan.warmup)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._plan.peak_rate * factor
+        loss = self._batch_loss(batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._plan.clip)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    @torch.no_grad()
+    def validate(self, source: RowSource) -> float:
+        """Loss in nats per token over the first validation rows, in batches as in training."""
+        rows = islice(
+            batches([Share(source, self._plan.rows)], self._plan.seed),
+            max(1, self._plan.validation_rows // self._plan.rows),
+        )
+        return float(np.mean([self._batch_loss(batch).item() for batch in rows]))
+
+    def _batch_loss(self, batch: Rows) -> Tensor:
+        tokens = self._move(torch.from_numpy(batch.tokens))
+        weights = self._move(torch.from_numpy(batch.weights))
+        mask = packed_mask(self._move(torch.from_numpy(batch.documents)), self._make_mask)
+        with self._autocast():
+            return self._loss(self.model, tokens, weights, mask)
+
+    def _move(self, tensor: Tensor) -> Tensor:
+        if self._device.type == "cuda":
+            return tensor.pin_memory().to(self._device, non_blocking=True)
+        return tensor
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._device.type == "cuda":
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        return nullcontext()
+
+
+def train(mix: list[tuple[Task, float]], plan: Plan, out: Path, device: torch.device) -> Log:
+    """The whole run, ending with a saved model in `out`."""
+    log = Log(plan, machine=_machine(device))
+    started = time.perf_counter()
+    tokenizer, shares, held_out = prepare(mix, plan)
+    ids = {
+        "bos_token_id": tokenizer.bos_id,
+        "eos_token_id": tokenizer.eos_id,
+        "pad_token_id": tokenizer.pad_id,
+    }
+    model = new_model(lab_config(ids, tokenizer.size, plan.context), plan.seed, device)
+    trainer = Trainer(model, plan, device)
+    log.parameters = model.num_parameters()
+    log.prepared_s = round(time.perf_counter() - started, 1)
+    log.say(prepared_s=log.prepared_s, parameters=log.parameters)
+
+    started = time.perf_counter()
+    timed_from, timed_step = started, 0
+    for number, batch in enumerate(ahead(batches(shares, plan.seed), plan.steps)):
+        loss = trainer.step(number, batch)
+        if number % 100 == 0 or number == plan.steps - 1:
+            log.say(step=number, loss=round(loss.item(), 4), s=_since(started))
+        if number == 9:  # compiled by now
+            timed_from, timed_step = time.perf_counter(), number
+        if (number + 1) % plan.validate_every == 0 or number == plan.steps - 1:
+            losses = {name: round(trainer.validate(s), 4) for name, s in held_out.items()}
+            log.say(step=number, held_out=losses, s=_since(started))
+    trained = (plan.steps - 1 - timed_step) * plan.rows * plan.context
+    log.tokens_per_s = round(trained / (time.perf_counter() - timed_from))
+    log.trained_s = _since(started)
+    log.say(trained_s=log.trained_s, tokens_per_s=log.tokens_per_s)
+    save(model, tokenizer, out)
+    log.write(out / "training_log.json")
+    return log
+
+
+def save(model: LlamaForCausalLM, tokenizer: LabTokenizer, out: Path) -> None:
+    """Write what `AutoModelForCausalLM` and `AutoTokenizer` load, weights in bfloat16."""
+    model.set_attn_implementation("sdpa")
+    model.generation_config.update(
+        bos_token_id=tokenizer.bos_id,
+        eos_token_id=tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id,
+    )
+    model.to(torch.bfloat16).save_pretrained(out)
+    tokenizer.for_transformers(model.config.max_position_embeddings).save_pretrained(out)
+
+
+def _since(started: float) -> float:
+    return round(time.perf_counter() - started, 1)
+
+
+def _machine(device: torch.device) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return f"{name}, torch {torch.__version__}"
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with novels.txt.xz")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model")
+    parser.add_argument("--steps", type=int, default=Plan.steps)
+    parser.add_argument("--rows", type=int, default=Plan.rows, help="rows of a batch")
+    parser.add_argument("--context", type=int, default=CONTEXT, help="tokens of a row")
+    parser.add_argument("--seed", type=int, default=Plan.seed)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    given = parser.parse_args()
+    plan = Plan(steps=given.steps, rows=given.rows, context=given.context, seed=given.seed)
+    given.out.mkdir(parents=True, exist_ok=True)
+    torch.set_float32_matmul_precision("high")
+    train(default_mix(given.data), plan, given.out, torch.device(given.device))
+
+
+if __name__ == "__main__":
+    main()
