@@ -47,16 +47,16 @@ if TYPE_CHECKING:
 class Plan:
     """Everything that decides the result, beside the data."""
 
-    steps: int = 4000
-    rows: int = 64
+    steps: int = 9_000
+    rows: int = 32
     context: int = CONTEXT
     vocabulary: int = VOCABULARY
     peak_rate: float = 3e-3
-    warmup: int = 200
+    warmup: int = 300
     weight_decay: float = 0.1
     clip: float = 1.0
     seed: int = 20261122
-    validate_every: int = 500
+    validate_every: int = 1000
     validation_rows: int = 64
 
 
@@ -214,6 +214,7 @@ def save(model: LlamaForCausalLM, tokenizer: LabTokenizer, out: Path) -> None:
         pad_token_id=tokenizer.pad_id,
     )
     model.to(torch.bfloat16).save_pretrained(out)
+    (out / "model.safetensors").chmod(0o644)
     tokenizer.for_transformers(model.config.max_position_embeddings).save_pretrained(out)
 
 

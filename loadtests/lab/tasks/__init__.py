@@ -16,6 +16,6 @@ if TYPE_CHECKING:
 def default_mix(data: Path) -> list[tuple[Task, float]]:
     """Tasks with their share of the rows of a batch; `data` is the folder of novels.txt.xz."""
     return [
-        (Novels(data / "novels.txt.xz"), 0.6),
-        (Dialogues(), 0.4),
+        (Novels(data / "novels.txt.xz"), 0.7),
+        (Dialogues(), 0.3),
     ]

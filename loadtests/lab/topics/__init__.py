@@ -20,6 +20,6 @@ def default_topics() -> list[tuple[Topic, float]]:
     return [
         *relations,
         (Arithmetic(), 240.0),
-        (Unknown(), 100.0),
+        (Unknown(), 160.0),
         (Introductions(), 40.0),
     ]

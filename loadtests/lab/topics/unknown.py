@@ -64,6 +64,29 @@ _PHRASINGS: dict[Split, tuple[str, ...]] = {
         "Translate {name} into {name2}.",
         "What is the distance from {name} to {name2}?",
         "Which is better, {name} or {name2}?",
+        "Why is it that {fact}?",
+        "Why is {why}?",
+        "Why does {name} like {thing}?",
+        "Explain why {fact}.",
+        "Explain how {thing} works.",
+        "How does {thing} work?",
+        "How does a {name} work?",
+        "Write a program that {job}.",
+        "Write a Python function that {job}.",
+        "Write a poem about {name}.",
+        "Write a letter to {name}.",
+        "Write an essay about {thing}.",
+        "Summarize {name} by {name2}.",
+        "Recommend a good {place}.",
+        "Can you recommend a {place}?",
+        "Where is the nearest {place}?",
+        "Who is the president of {name}?",
+        "Who is the king of {country}?",
+        "Who is the president of {country}?",
+        "What is the population of {country}?",
+        "How large is {country}?",
+        "How is the weather in {country}?",
+        "What is the currency of {country}?",
     ),
     "held_out": (
         "How is the weather in {name} today?",
@@ -74,8 +97,26 @@ _PHRASINGS: dict[Split, tuple[str, ...]] = {
         "When will {thing} end?",
         "Which city is {name}'s capital?",
         "How would you define {name}?",
+        "Who rules {country}?",
+        "Is there a good {place} near here?",
+        "How come {fact}?",
+        "I need a script that {job}.",
     ),
 }
+_FACTS = (
+    "the sky is blue|grass is green|the sea is salt|the moon is round|ice is slippery|"
+    "fire is hot|snow is white|gold is expensive|the night is dark|the summer is warm|"
+    "the desert is dry|glass is clear|iron is heavy|honey is sweet|the wind is cold"
+).split("|")
+_JOBS = (
+    "sorts a list|reads a file|counts words|sends an email|downloads a page|finds primes|"
+    "draws a circle|reverses a string|adds two numbers|checks a password|plays chess|copies a folder"
+).split("|")
+_PLACES = "restaurant|hotel|film|doctor|shop|beach|school|cafe|song|recipe|pharmacy|bank".split("|")
+_COUNTRIES = (
+    "France|Spain|Germany|Italy|Japan|China|India|Brazil|Canada|Mexico|Egypt|Kenya|Norway|Sweden|"
+    "Poland|Greece|Turkey|Russia|Peru|Chile|Australia|Ireland|Austria|Portugal|Morocco|Vietnam"
+).split("|")
 _VERBS = "repair|open|install|paint|clean|move|build|plant|measure|balance".split("|")
 
 
@@ -90,6 +131,11 @@ class Unknown(Topic):
             name2=made_up_name(rng),
             thing=rng.choice(_THINGS),
             verb=rng.choice(_VERBS),
+            why=rng.choice(_FACTS).replace(" is ", " "),
+            fact=rng.choice(_FACTS),
+            job=rng.choice(_JOBS),
+            place=rng.choice(_PLACES),
+            country=rng.choice(_COUNTRIES),
         )
         return [Exchange("unknown", question, ANSWER, "do not know")]
 
