@@ -1,0 +1,157 @@
+"""Stores to run the shared suite on, a clock that tests move, and documents to put in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cachemw.stores.base import Document, DocumentStore, Embedded
+from cachemw.stores.codec import DocumentCodec, shipped_dictionary
+from cachemw.stores.memory import MemoryStore
+from cachemw.stores.sqlite import SqliteStore
+
+NOW = 1_795_000_000.0
+
+
+class FakeClock:
+    """Unix seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture(scope="session")
+def codec() -> DocumentCodec:
+    return DocumentCodec(shipped_dictionary(), level=3, max_bytes=1 << 20)
+
+
+@pytest.fixture
+def corrupt() -> list[bytes]:
+    """Keys that a store reported as damaged."""
+    return []
+
+
+MakeDocument = Callable[..., Document]
+
+
+@pytest.fixture
+def make_document() -> MakeDocument:
+    """Return a maker of documents: `make_document(number, **fields)`."""
+
+    def make(number: int = 0, **fields: Any) -> Document:
+        document = Document(
+            key=number.to_bytes(32, "big"),
+            tenant="tenant",
+            endpoint="/v1/chat/completions",
+            model="model",
+            created_at=NOW - 1,
+            expires_at=NOW + 3600,
+            prompt=f"question {number}",
+            body=b'{"object":"chat.completion","n":%d}' % number,
+            upstream_seconds=0.75,
+            prompt_tokens=7,
+            completion_tokens=11,
+            tags=("a", "ünïcode"),
+            category="factual",
+        )
+        return replace(document, **fields)
+
+    return make
+
+
+@pytest.fixture
+def make_embedded() -> Callable[..., Embedded]:
+    """Return a maker of embeddings: `make_embedded(number, fingerprint)`."""
+
+    def make(number: int = 0, fingerprint: str = "minilm-1") -> Embedded:
+        values = np.random.default_rng(number).standard_normal(8).astype(np.float32)
+        return Embedded(bytes([number % 256]) * 32, fingerprint, values)
+
+    return make
+
+
+@pytest.fixture
+async def open_sqlite(
+    tmp_path: Path, codec: DocumentCodec, clock: FakeClock, corrupt: list[bytes]
+) -> AsyncIterator[Callable[..., Any]]:
+    """Return an opener: awaited with changed options it gives a started store, closed later."""
+    async with AsyncExitStack() as stack:
+
+        async def open_store(**changed: Any) -> SqliteStore:
+            options: dict[str, Any] = {
+                "path": tmp_path / "cache" / "answers.sqlite3",
+                "codec": codec,
+                "clock": clock,
+                "max_bytes": 1 << 26,
+                # Generous: a loaded machine must not fail a test of something else.
+                "timeout_s": 30.0,
+                "write_timeout_s": 30.0,
+                "queue_limit": 4096,
+                "on_corrupt": corrupt.append,
+            }
+            store = SqliteStore(**(options | changed))
+            await store.start()
+            stack.push_async_callback(store.aclose)
+            return store
+
+        yield open_store
+
+
+@pytest.fixture
+async def open_memory(clock: FakeClock) -> Callable[..., Any]:
+    async def open_store(max_bytes: int = 1 << 26) -> MemoryStore:
+        store = MemoryStore(clock, max_bytes)
+        await store.start()
+        return store
+
+    return open_store
+
+
+#: Every store passes the shared suite; another one needs a fixture as above and its name here.
+STORES: Mapping[str, str] = MappingProxyType({"memory": "open_memory", "sqlite": "open_sqlite"})
+
+
+@pytest.fixture(params=sorted(STORES))
+def open_store(request: pytest.FixtureRequest) -> Any:
+    """Return the opener of every store in turn; each takes `max_bytes`."""
+    return request.getfixturevalue(STORES[request.param])
+
+
+@pytest.fixture
+async def store(open_store: Callable[..., Any]) -> DocumentStore:
+    opened: DocumentStore = await open_store()
+    return opened
+
+
+@pytest.fixture
+def same() -> Callable[[Document | None, Document], bool]:
+    """Compare documents: `==` cannot, arrays have no single truth value."""
+
+    def compare(left: Document | None, right: Document) -> bool:
+        if left is None or replace(left, embedded=None) != replace(right, embedded=None):
+            return False
+        if left.embedded is None or right.embedded is None:
+            return left.embedded is right.embedded
+        return (
+            left.embedded.partition == right.embedded.partition
+            and left.embedded.fingerprint == right.embedded.fingerprint
+            and left.embedded.vector.dtype == np.float32
+            and np.array_equal(left.embedded.vector, right.embedded.vector)
+        )
+
+    return compare
