@@ -55,9 +55,11 @@ class ServerThread:
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{_HOST}:{self.port}"
         self._startup_s = startup_s
+        self._error: BaseException | None = None
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
+                interface="asgi3",
                 http="httptools",
                 lifespan="on",
                 log_level="critical",
@@ -75,7 +77,8 @@ class ServerThread:
             what="server start",
         )
         if not self._server.started:
-            raise RuntimeError("the application failed to start; see its lifespan")
+            self._socket.close()
+            raise RuntimeError("the application failed to start; see its lifespan") from self._error
         return self
 
     def __exit__(
@@ -91,7 +94,10 @@ class ServerThread:
             raise RuntimeError("the server did not stop within 10 s")
 
     def _run(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._socket]))
+        try:
+            asyncio.run(self._server.serve(sockets=[self._socket]))
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - shown by the starting thread
+            self._error = error
 
 
 class ServerProcess:
