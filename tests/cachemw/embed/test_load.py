@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import orjson
 import pytest
 from numpy.typing import NDArray
 
-from cachemw.embed.base import RuntimeUnusable
+from cachemw.embed.base import Embedder, RuntimeUnusable
 from cachemw.embed.graph_embedder import Session
 from cachemw.embed.load import load_embedder
 from cachemw.embed.model_files import find_model
@@ -29,7 +29,9 @@ SERVED: list[tuple[RuntimeChoice, Precision]] = [
 ]
 
 
-def load_or_skip(runtime: RuntimeChoice, precision: Precision, cache_dir: Path, threads: int = 1):
+def load_or_skip(
+    runtime: RuntimeChoice, precision: Precision, cache_dir: Path, threads: int = 1
+) -> Embedder:
     settings = EmbedderSettings(runtime=runtime, precision=precision, threads=threads)
     try:
         return load_embedder(settings, cache_dir)
@@ -118,7 +120,7 @@ print(sorted(heavy & set(sys.modules)))
 class FixedSession:
     """Answers every row with the same unit vector."""
 
-    def run(self, inputs):
+    def run(self, inputs: Mapping[str, NDArray[np.int64]]) -> Vectors:
         vectors = np.zeros((len(inputs["input_ids"]), 384), dtype=np.float32)
         vectors[:, 0] = 1.0
         return vectors
