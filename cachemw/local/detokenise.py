@@ -11,7 +11,8 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 class Detokeniser:
     """Turns a stream of tokens into a stream of text.
 
-    `decode` maps ids to text. The pieces joined equal `decode` of all the tokens at once. Text
+    `decode` maps ids to text. The pieces joined equal `decode` of all the tokens at once (except
+    that a decoder may take back a good character when bad bytes follow it; we do not). Text
     ending in a replacement character waits for the tokens that may complete it. Tokens are decoded
     together with those of the piece before them, since decoders of the SentencePiece family drop
     the leading space of what they are given.

@@ -15,16 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-import uvicorn
-
-from cachemw.local.app import build_app
-from cachemw.local.generate import Delta
-from cachemw.local.model import load_model
-from cachemw.local.scheduler import TurnScheduler
-
-GRACE_S = 2
-"""Seconds that open responses get when the worker is told to stop."""
-
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line; exits with a message when it is wrong."""
@@ -75,16 +65,17 @@ def main(argv: Sequence[str]) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if arguments.exit_on_stdin_eof:
         exit_at_eof(sys.stdin.buffer)
-    model = load_model(arguments.model, threads=arguments.threads)
-    scheduler: TurnScheduler[Delta] = TurnScheduler(
-        max_active=arguments.max_concurrency, max_waiting=arguments.max_queue
-    )
-    uvicorn.run(
-        build_app(model, arguments.name, scheduler),
-        uds=str(arguments.uds),
-        access_log=False,
-        log_config=None,
-        timeout_graceful_shutdown=GRACE_S,
+    # Seconds of importing torch and transformers: not before the command line is known to be good
+    # and the parent is watched.
+    from cachemw.local.serve import serve  # noqa: PLC0415
+
+    serve(
+        arguments.model,
+        arguments.name,
+        arguments.uds,
+        threads=arguments.threads,
+        max_concurrency=arguments.max_concurrency,
+        max_queue=arguments.max_queue,
     )
 
 
