@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -80,13 +81,14 @@ def test_an_upload_streams(http: httpx.Client, fake: RunningFake) -> None:
     part = b"x" * 100_000
     before = fake.record.uploaded_bytes
 
+    def arrived(count: int) -> bool:
+        return fake.record.uploaded_bytes >= before + count * len(part)
+
     def parts() -> Iterator[bytes]:
-        reached = before
-        for _ in range(3):
+        for count in (1, 2, 3):
             yield part
-            reached += len(part)
             # A proxy that collected the body first would never get past this.
-            wait_until(lambda: fake.record.uploaded_bytes >= reached, what="part at the upstream")
+            wait_until(partial(arrived, count), what="part at the upstream")
 
     echo: Any = http.post("/v1/uploads/stream", content=parts()).json()
     assert echo["bytes"] == 3 * len(part)
