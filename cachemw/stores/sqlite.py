@@ -16,6 +16,7 @@ import asyncio
 import os
 import queue
 import sqlite3
+import tempfile
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -110,7 +111,12 @@ _WAL_LIMIT = 64 << 20
 _CLOSE_TIMEOUT_S = 10.0
 
 #: Errors of opening that waiting does not cure.
-_UNUSABLE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_READONLY)
+_UNUSABLE = (
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_CANTOPEN,
+)
 _WAY_OUT = (
     "Nothing in it was changed: move it away to start with an empty cache, or set another path."
 )
@@ -124,8 +130,9 @@ class SqliteStore(DocumentStore):
     `clock` returns Unix seconds. `timeout_s` limits a `get`, `write_timeout_s` everything else;
     past them, or with `queue_limit` operations waiting already, `StoreUnavailable` is raised.
     A `put` that timed out may still be carried out. `max_bytes` bounds the stored bytes: beyond,
-    the oldest documents go. `on_corrupt` is called on the event loop, with the key, for every
-    damaged row met; the row is deleted and counts as absent.
+    the oldest documents go. The file itself is about an eighth larger, keeps its largest size and
+    has a log of up to 64 MiB beside it. `on_corrupt` is called on the event loop, with the key,
+    for every damaged row met; the row is deleted and counts as absent.
 
     `start` raises `ConfigError` for a file that is not this schema's; it never deletes one.
     """
@@ -231,8 +238,10 @@ class SqliteStore(DocumentStore):
 
     async def aclose(self) -> None:
         """Carry out what was accepted, then close; may be called again."""
-        await self._writer.aclose(_CLOSE_TIMEOUT_S)
-        await self._reader.aclose(_CLOSE_TIMEOUT_S)
+        try:
+            await self._writer.aclose(_CLOSE_TIMEOUT_S)
+        finally:
+            await self._reader.aclose(_CLOSE_TIMEOUT_S)
 
     async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         deadline = asyncio.get_running_loop().time() + self._write_timeout_s
@@ -572,63 +581,75 @@ def _fail(future: asyncio.Future[None], error: Exception) -> None:
 
 
 def _open(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
-    """Return a connection to the file at `path`, with the schema in place.
+    """Return a connection to the file at `path`, created if there is none.
 
     Raises `ConfigError` for a path or file that cannot be used, `StoreUnavailable` otherwise.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite would create it with the umask's mode, and copies the mode to -wal and -shm.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        msg = f"store.path: cannot open {path}: {error.strerror}"
-        raise ConfigError(msg) from error
-    try:
-        connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
+        if not path.exists():
+            _create(path)
+        connection = _connect(path, busy_timeout_s)
         try:
-            _prepare(connection, path)
+            _check_schema(connection, path)
         except BaseException:
             connection.close()
             raise
+    except OSError as error:
+        msg = f"store.path: cannot open {path}: {error.strerror}"
+        raise ConfigError(msg) from error
     except sqlite3.Error as error:
-        if getattr(error, "sqlite_errorcode", None) in _UNUSABLE:
-            msg = f"store.path: {path} is not a usable SQLite file ({error}). {_WAY_OUT}"
+        # The low byte: extended codes tell more than is asked here.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in _UNUSABLE:
+            msg = f"store.path: cannot use {path} as a SQLite file ({error}). {_WAY_OUT}"
             raise ConfigError(msg) from error
         raise _unavailable(error) from error
     return connection
 
 
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Check whose file it is before changing anything in it, then set it up."""
-    if _is_empty(connection, path):
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        # Another process may have been faster.
-        if _is_empty(connection, path):
+def _create(path: Path) -> None:
+    """Create the file, readable by its owner only, with its schema; no harm if another does so.
+
+    It is made under another name and linked into place. So nobody sees it half made, and no
+    descriptor of the real file is closed here: that would drop the locks that every connection
+    of this process holds on it (POSIX locks belong to the process; see SQLite's "How To Corrupt").
+    """
+    descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".new", dir=path.parent)
+    os.close(descriptor)
+    try:
+        with closing(_connect(Path(name), 0.0)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("BEGIN")
             for statement in _SCHEMA:
                 connection.execute(statement)
-        connection.execute("COMMIT")
+            connection.execute("COMMIT")
+        # Not rename: it would replace a file that another process has made meanwhile.
+        with suppress(FileExistsError):
+            os.link(name, path)
+    finally:
+        Path(name).unlink()
+
+
+def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None)
     # There is no text in the schema. Damage can make a value look like text, and the error that
     # decoding it then raises would quote it.
     connection.text_factory = bytes
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+    return connection
 
 
-def _is_empty(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether the file has no schema yet; raises `ConfigError` if it has another one."""
+def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise `ConfigError` if the file is not ours or not of this version."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (objects,) = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
-    if (application, version, objects) == (0, 0, 0):
-        return True
     if application != _APPLICATION_ID:
-        msg = f"store.path: {path} is the database of another program. {_WAY_OUT}"
+        msg = f"store.path: {path} is not a store of cachemw. {_WAY_OUT}"
         raise ConfigError(msg)
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version != SCHEMA_VERSION:
         msg = (
             f"store.path: {path} has schema version {version}, this cachemw needs "
             f"{SCHEMA_VERSION}. {_WAY_OUT}"
         )
         raise ConfigError(msg)
-    return False

@@ -54,7 +54,9 @@ def fill(path: Path, data: bytes) -> None:
 async def test_file_and_directory_are_private(open_sqlite: Any, path: Path) -> None:
     await open_sqlite()
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    for file in path.parent.iterdir():
+    files = list(path.parent.iterdir())
+    assert {file.name.removeprefix(path.name) for file in files} == {"", "-wal", "-shm"}
+    for file in files:
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
 
 
@@ -86,7 +88,7 @@ async def test_database_of_another_program_is_left_alone(
     path.parent.mkdir()
     change_file(path, "CREATE TABLE precious (x)", f"PRAGMA user_version = {version}")
     before = content(path)
-    with pytest.raises(ConfigError, match="another program"):
+    with pytest.raises(ConfigError, match="not a store of cachemw"):
         await open_sqlite()
     assert content(path) == before
 
@@ -102,7 +104,7 @@ async def test_file_that_is_no_database_is_left_alone(open_sqlite: Any, path: Pa
 async def test_path_that_cannot_be_opened_is_a_config_error(
     open_sqlite: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="cannot open"):
+    with pytest.raises(ConfigError, match="cannot use"):
         await open_sqlite(path=tmp_path)
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(ConfigError, match="cannot open"):
@@ -193,6 +195,44 @@ async def test_full_queue_refuses_at_once(
         other.execute("ROLLBACK")
     await asyncio.gather(*waiting)
     await store.put(make_document(4))
+
+
+async def test_slow_read_times_out_and_heals(
+    open_sqlite: Any, make_document: Make, same: Any
+) -> None:
+    store = await open_sqlite(timeout_s=0.01)
+    await store.put(make_document(1))
+    release = threading.Event()
+    far = asyncio.get_running_loop().time() + 60
+    stuck = asyncio.ensure_future(store._reader.call(lambda _: release.wait(60), far))
+    await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="too long"):
+        await store.get(make_document(1).key)
+    release.set()
+    assert await stuck
+    store._timeout_s = 30.0
+    assert same(await store.get(make_document(1).key), make_document(1))
+
+
+async def test_what_queues_up_shares_a_transaction(
+    open_sqlite: Any, path: Path, make_document: Make
+) -> None:
+    store = await open_sqlite()
+    run, batches = store._writer._run, []
+
+    def counting(connection: sqlite3.Connection, jobs: list[Any]) -> None:
+        batches.append(len(jobs))
+        run(connection, jobs)
+
+    store._writer._run = counting
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        puts = [asyncio.ensure_future(store.put(make_document(n))) for n in range(100)]
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+    await asyncio.gather(*puts)
+    assert sum(batches) == 100
+    assert len(batches) <= 3
 
 
 async def test_cancelled_callers_leave_the_store_working(
