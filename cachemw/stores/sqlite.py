@@ -108,6 +108,8 @@ _EVICTED_AT_ONCE = 4 * _BATCH
 _ROW_OVERHEAD = 128
 #: Beyond this the log is cut back after a checkpoint; a burst must not keep its size for ever.
 _WAL_LIMIT = 64 << 20
+#: Bytes of documents that may wait: `queue_limit` of the largest ones would be gigabytes.
+_QUEUED_BYTES = 64 << 20
 _CLOSE_TIMEOUT_S = 10.0
 
 #: Errors of opening that waiting does not cure.
@@ -128,7 +130,8 @@ class SqliteStore(DocumentStore):
     """Keeps documents in the SQLite file at `path`.
 
     `clock` returns Unix seconds. `timeout_s` limits a `get`, `write_timeout_s` everything else;
-    past them, or with `queue_limit` operations waiting already, `StoreUnavailable` is raised.
+    past them, or with `queue_limit` operations or 64 MiB waiting already, `StoreUnavailable` is
+    raised.
     A `put` that timed out may still be carried out. `max_bytes` bounds the stored bytes: beyond,
     the oldest documents go. The file itself is about an eighth larger, keeps its largest size and
     has a log of up to 64 MiB beside it. `on_corrupt` is called on the event loop, with the key,
@@ -198,8 +201,9 @@ class SqliteStore(DocumentStore):
             return None
 
     async def put(self, document: Document) -> None:
-        """Insert or replace the document; it is on its way to the disk when this returns."""
-        await self._write(lambda connection: self._insert(connection, document))
+        """Insert or replace the document; it is committed when this returns."""
+        size = len(document.body) + len(document.prompt)
+        await self._write(lambda connection: self._insert(connection, document), size)
 
     async def delete(self, key: bytes) -> bool:
         """Remove the document; returns whether there was one."""
@@ -243,20 +247,22 @@ class SqliteStore(DocumentStore):
         finally:
             await self._reader.aclose(_CLOSE_TIMEOUT_S)
 
-    async def _write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def _write(self, work: Callable[[sqlite3.Connection], _T], size: int = 0) -> _T:
         deadline = asyncio.get_running_loop().time() + self._write_timeout_s
-        return await self._writer.call(work, deadline)
+        return await self._writer.call(work, deadline, size)
 
     async def _discard(self, corrupt: Sequence[_CorruptRow], deadline: float) -> None:
-        """Report and delete damaged rows."""
+        """Report and delete damaged rows; raises nothing, for to the caller they are absent."""
         if not corrupt:
             return
         ids = [(row.id,) for row in corrupt]
         for row in corrupt:
             self._on_corrupt(row.key)
-        await self._writer.call(
-            lambda c: c.executemany("DELETE FROM documents WHERE id = ?", ids), deadline
-        )
+        # A row that cannot be deleted now is met again, and reported again.
+        with suppress(StoreUnavailable):
+            await self._writer.call(
+                lambda c: c.executemany("DELETE FROM documents WHERE id = ?", ids), deadline
+            )
 
     # What follows runs in the threads.
 
@@ -415,6 +421,7 @@ class _Job(Generic[_T]):
 
     work: Callable[[sqlite3.Connection], _T]
     future: asyncio.Future[_T]
+    size: int
     result: _T | None = None
     error: Exception | None = None
 
@@ -475,6 +482,7 @@ class _Thread:
         self._queue_limit = queue_limit
         self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._pending = 0
+        self._pending_bytes = 0
         self._accepting = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._finished: asyncio.Future[None] | None = None
@@ -491,8 +499,10 @@ class _Thread:
         await started
         self._accepting = True
 
-    async def call(self, work: Callable[[sqlite3.Connection], _T], deadline: float) -> _T:
-        """Return `work(connection)`, carried out in the thread.
+    async def call(
+        self, work: Callable[[sqlite3.Connection], _T], deadline: float, size: int = 0
+    ) -> _T:
+        """Return `work(connection)`, carried out in the thread; `size` is the bytes it carries.
 
         Raises what it raises, and `StoreUnavailable` past `deadline` (of the loop's clock), with
         too many jobs waiting, or when the thread does not run.
@@ -500,12 +510,18 @@ class _Thread:
         if not self._accepting or self._loop is None:
             msg = "the document store is not open"
             raise StoreUnavailable(msg)
-        if self._pending >= self._queue_limit:
-            msg = f"{self._pending} operations wait for the document store already"
+        # With nothing waiting any size is let in: how large one may be is not decided here.
+        too_large = self._pending > 0 and self._pending_bytes + size > _QUEUED_BYTES
+        if self._pending >= self._queue_limit or too_large:
+            msg = (
+                f"{self._pending} operations with {self._pending_bytes} bytes wait for the "
+                "document store already"
+            )
             raise StoreUnavailable(msg)
         future: asyncio.Future[_T] = self._loop.create_future()
-        job = _Job(work, future)
+        job = _Job(work, future, size)
         self._pending += 1
+        self._pending_bytes += size
         self._queue.put(job)
         timer = self._loop.call_at(deadline, job.expire)
         try:
@@ -559,8 +575,9 @@ class _Thread:
         return jobs
 
     def _settle(self, jobs: Sequence[_Job[Any]]) -> None:
-        self._pending -= len(jobs)
         for job in jobs:
+            self._pending -= 1
+            self._pending_bytes -= job.size
             job.settle()
 
 

@@ -20,7 +20,6 @@ import pytest
 import cachemw
 from cachemw.errors import ConfigError, StoreUnavailable
 from cachemw.stores.base import Document, Embedded
-from cachemw.stores.codec import DocumentCodec
 from cachemw.stores.sqlite import SCHEMA_VERSION
 
 Make = Callable[..., Document]
@@ -190,7 +189,7 @@ async def test_full_queue_refuses_at_once(
         other.execute("BEGIN IMMEDIATE")
         waiting = [asyncio.ensure_future(store.put(make_document(n))) for n in range(3)]
         await asyncio.sleep(0)
-        with pytest.raises(StoreUnavailable, match="3 operations wait"):
+        with pytest.raises(StoreUnavailable, match="3 operations with"):
             await store.put(make_document(4))
         other.execute("ROLLBACK")
     await asyncio.gather(*waiting)
@@ -235,6 +234,23 @@ async def test_what_queues_up_shares_a_transaction(
     assert len(batches) <= 3
 
 
+async def test_large_documents_do_not_pile_up(
+    open_sqlite: Any, path: Path, make_document: Make
+) -> None:
+    store = await open_sqlite()
+    body = bytes(1 << 20)[:-1000]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = [asyncio.ensure_future(store.put(make_document(n, body=body))) for n in range(64)]
+        await asyncio.sleep(0)
+        with pytest.raises(StoreUnavailable, match="bytes wait for"):
+            await store.put(make_document(64, body=body))
+        other.execute("ROLLBACK")
+    await asyncio.gather(*waiting)
+    await store.put(make_document(64, body=body))
+    assert (store._writer._pending, store._writer._pending_bytes) == (0, 0)
+
+
 async def test_cancelled_callers_leave_the_store_working(
     open_sqlite: Any, make_document: Make, same: Any
 ) -> None:
@@ -246,7 +262,8 @@ async def test_cancelled_callers_leave_the_store_working(
     await asyncio.gather(*puts, return_exceptions=True)
     for number in range(1, 100, 2):
         assert same(await store.get(make_document(number).key), make_document(number))
-    assert store._writer._pending == 0
+    await store.put(make_document(100))
+    assert (store._writer._pending, store._writer._pending_bytes) == (0, 0)
 
 
 async def test_unstorable_document_fails_alone(
@@ -329,6 +346,23 @@ async def test_damaged_embedding_is_a_miss_and_not_indexed(
     assert [row.key for row in rows] == [make_document(3).key]
     assert sorted(corrupt) == [make_document(number).key for number in range(3)]
     assert (await store.stats()).entries == 1
+
+
+async def test_damaged_row_is_a_miss_even_if_it_cannot_be_deleted(
+    open_sqlite: Any, path: Path, make_document: Make, corrupt: list[bytes]
+) -> None:
+    store = await open_sqlite()
+    await store.put(make_document(1))
+    change_file(path, "UPDATE documents SET document = x'01'")
+    store._timeout_s = 1.0
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert await store.get(make_document(1).key) is None
+        other.execute("ROLLBACK")
+    store._timeout_s = 30.0
+    assert await store.get(make_document(1).key) is None
+    assert corrupt == [make_document(1).key] * 2
+    assert (await store.stats()).entries == 0
 
 
 async def test_damage_is_never_quoted(open_sqlite: Any, path: Path, make_document: Make) -> None:
@@ -438,7 +472,7 @@ async def check_after_death(
     exec(CHILD.partition("async def write")[0], namespace)
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        counted = connection.execute("SELECT COUNT(*), SUM(stored_bytes) FROM documents")
+        counted = connection.execute("SELECT COUNT(*), IFNULL(SUM(stored_bytes), 0) FROM documents")
         kept = connection.execute("SELECT entries, stored_bytes FROM totals")
         assert counted.fetchone() == kept.fetchone()
         keys = [key for (key,) in connection.execute("SELECT key FROM documents")]
@@ -455,9 +489,12 @@ async def check_after_death(
     await store.aclose()
 
 
+@pytest.mark.parametrize("bystander", [False, True], ids=["alone", "file open elsewhere"])
 async def test_kill_9_loses_nothing_acknowledged(
-    open_sqlite: Any, path: Path, corrupt: list[bytes], codec: DocumentCodec
+    open_sqlite: Any, path: Path, corrupt: list[bytes], bystander: bool
 ) -> None:
+    if bystander:  # the log is then not recovered by whoever opens the file next
+        await open_sqlite(path=path)
     rounds = int(os.environ.get("CACHEMW_KILL_ROUNDS", "5"))
     acknowledged: list[int] = []
     for turn in range(rounds):
