@@ -1,16 +1,18 @@
 """What the worker answers when it cannot do what a request asks for.
 
-RequestError
-├── BadRequest
-│   ├── UnsupportedParameter   400, a known field this worker cannot honour
-│   ├── UnknownParameter       400, no such field
-│   └── ContextLengthExceeded  400, the prompt does not fit the model
-└── QueueFull                  429, with Retry-After
+HttpError
+├── RequestError
+│   ├── BadRequest
+│   │   ├── UnsupportedParameter   400, a known field this worker cannot honour
+│   │   ├── UnknownParameter       400, no such field
+│   │   └── ContextLengthExceeded  400, the prompt does not fit the model
+│   └── QueueFull                  429, with Retry-After
+└── GenerationFailed               500, the model raised
 """
 
 from __future__ import annotations
 
-from cachemw.errors import BadRequest, RequestError
+from cachemw.errors import BadRequest, HttpError, RequestError
 
 
 class UnsupportedParameter(BadRequest):
@@ -41,3 +43,9 @@ class QueueFull(RequestError):
     def __init__(self, message: str, *, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class GenerationFailed(HttpError):
+    """The model or its tokenizer raised in the middle of a generation."""
+
+    code = "generation_failed"

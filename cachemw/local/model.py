@@ -15,8 +15,10 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from cachemw.errors import BadRequest
+from cachemw.local.detokenise import REPLACEMENT
 from cachemw.local.errors import UnsupportedParameter
 from cachemw.local.sampling import SamplingParams
 
@@ -26,7 +28,7 @@ class CachedSequence:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
-        self._cache = DynamicCache()
+        self._cache = DynamicCache(config=model.config)
 
     @torch.inference_mode()
     def feed(self, tokens: Sequence[int]) -> Tensor:
@@ -78,8 +80,8 @@ class LoadedModel:
             text = self._tokenizer.apply_chat_template(
                 [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
             )
-        except TemplateError as error:
-            # The template's own message may quote the conversation; its type never does.
+        except (TemplateError, TypeError, ValueError) as error:  # a template is a program
+            # Its message may quote the conversation; its type never does.
             raise BadRequest(
                 f"the model's chat template refuses these messages ({type(error).__name__})",
                 param="messages",
@@ -95,10 +97,10 @@ class LoadedModel:
             )
         )
 
-    def token_bytes(self, token: int) -> tuple[str, list[int]]:
-        """Text of a token alone and its UTF-8 bytes, as log-probabilities are reported."""
+    def token_bytes(self, token: int) -> tuple[str, list[int] | None]:
+        """Text of a token alone and its UTF-8 bytes, None when it is no whole character."""
         text = str(self._tokenizer.decode([token], clean_up_tokenization_spaces=False))
-        return text, list(text.encode())
+        return text, None if REPLACEMENT in text else list(text.encode())
 
     def warm_up(self) -> None:
         """Pay for lazy imports and first allocations now, not in the first request."""
@@ -113,6 +115,7 @@ def load_model(source: str, *, threads: int) -> LoadedModel:
     Raises what transformers raises (`OSError`, `ValueError`) when `source` is not a causal LM.
     """
     torch.set_num_threads(threads)
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # stderr is for what went wrong
     tokenizer = AutoTokenizer.from_pretrained(source)
     model = AutoModelForCausalLM.from_pretrained(source, dtype=torch.float32)
     loaded = LoadedModel(model, tokenizer)

@@ -126,13 +126,18 @@ class LocalModelProcess:
         if self.state is WorkerState.CLOSED:
             return
         self._change(WorkerState.CLOSED)
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._supervisor
-        if self._process is not None:
-            await _terminate(self._process)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        self._ready.clear()
+        try:
+            if self._supervisor is not None:
+                self._supervisor.cancel()
+                await asyncio.wait({self._supervisor})
+                if not self._supervisor.cancelled():
+                    self._supervisor.result()  # it never returns: raises what broke it
+        finally:
+            if self._process is not None:
+                await _terminate(self._process)
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(self._directory)
 
     async def _supervise(self, first: asyncio.subprocess.Process) -> None:
         process: asyncio.subprocess.Process | None = first
@@ -172,7 +177,8 @@ class LocalModelProcess:
         finally:
             stderr.cancel()
             probe.cancel()
-        ready_s = self._clock() - probe.result() if _succeeded(probe) else 0.0
+            await asyncio.wait({stderr, probe})
+        ready_s = 0.0 if probe.cancelled() else self._clock() - probe.result()
         self._ready.clear()
         self._change(WorkerState.DIED, f" (exit status {code}, ready for {ready_s:.1f} s)")
         if code != 0 and tail:
@@ -193,10 +199,6 @@ class LocalModelProcess:
         self.state = state
         level = logging.WARNING if state is WorkerState.DIED else logging.INFO
         logger.log(level, "local model '%s' %s%s", self._name, state, detail)
-
-
-def _succeeded(task: asyncio.Task[float]) -> bool:
-    return task.done() and not task.cancelled() and task.exception() is None
 
 
 async def _answers(client: httpx.AsyncClient) -> bool:

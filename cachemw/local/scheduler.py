@@ -15,17 +15,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from cachemw.errors import Draining, HttpError
-from cachemw.local.errors import QueueFull
+from cachemw.local.errors import GenerationFailed, QueueFull
 
 logger = logging.getLogger("cachemw.local")
 
 T = TypeVar("T")
-
-
-class GenerationFailed(HttpError):
-    """The model or its tokenizer raised in the middle of a generation."""
-
-    code = "generation_failed"
 
 
 @dataclass(frozen=True, slots=True)

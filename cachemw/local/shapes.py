@@ -11,8 +11,8 @@ from cachemw.local.generate import Delta, ScoredToken
 from cachemw.local.sampling import TokenLogprob
 
 Json = dict[str, Any]
-TokenText = Callable[[int], tuple[str, list[int]]]
-"""A token's text and its UTF-8 bytes."""
+TokenText = Callable[[int], tuple[str, list[int] | None]]
+"""A token's text and its UTF-8 bytes, None when it is no whole character."""
 
 
 @dataclass(slots=True)

@@ -74,7 +74,7 @@ class ScriptedModel:
     def decode(self, tokens: Sequence[int]) -> str:
         return bytes(token for token in tokens if token != END).decode(errors="replace")
 
-    def token_bytes(self, token: int) -> tuple[str, list[int]]:
+    def token_bytes(self, token: int) -> tuple[str, list[int] | None]:
         return self.decode([token]), [token]
 
 

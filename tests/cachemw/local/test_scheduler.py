@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from cachemw.errors import Draining
-from cachemw.local.errors import QueueFull
-from cachemw.local.scheduler import GenerationFailed, Ticket, TurnScheduler
+from cachemw.local.errors import GenerationFailed, QueueFull
+from cachemw.local.scheduler import Ticket, TurnScheduler
 
 Start = Callable[..., TurnScheduler[int]]
 
