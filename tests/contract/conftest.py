@@ -18,7 +18,7 @@ from openai import AsyncOpenAI, OpenAI
 from cachemw.app import build
 from cachemw.config import load_config
 from tests.support.fakes import RunningFake, running_fake
-from tests.support.servers import ServerThread
+from tests.support.servers import ServerThread, wait_until
 
 MAX_BODY_BYTES = 2_000_000
 
@@ -80,7 +80,13 @@ def proxy(fake: RunningFake) -> Iterator[str]:
         },
         env={},
     )
-    with ServerThread(build(config)) as server:
+    with ServerThread(build(config, env={}).asgi) as server:
+        # The embedder loads in the background; without it there are no semantic hits.
+        wait_until(
+            lambda: httpx.get(server.url + "/readyz").status_code == 200,
+            timeout=60.0,
+            what="readiness",
+        )
         yield server.url
 
 

@@ -62,7 +62,8 @@ class ServerThread:
                 interface="asgi3",
                 http="httptools",
                 lifespan="on",
-                log_level="critical",
+                # Through the root logger, so that pytest shows a failed start's traceback.
+                log_config=None,
                 access_log=False,
                 timeout_graceful_shutdown=1,
             )
@@ -78,7 +79,7 @@ class ServerThread:
         )
         if not self._server.started:
             self._socket.close()
-            raise RuntimeError("the application failed to start; see its lifespan") from self._error
+            raise RuntimeError("the application failed to start; see its log") from self._error
         return self
 
     def __exit__(
