@@ -1,0 +1,240 @@
+"""The composition root: everything is made and joined here, and nowhere else."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from random import Random, SystemRandom
+
+from fastapi import FastAPI
+
+from cachemw.ask import AskReader
+from cachemw.calls import Calls, CallSettings
+from cachemw.config import Config, UpstreamConfig, api_key
+from cachemw.directives import Mode
+from cachemw.embed.settings import EmbedderSettings
+from cachemw.endpoints.table import endpoints
+from cachemw.errors import StoreUnavailable
+from cachemw.exact import ExactTier, Resident
+from cachemw.fetch import Fetcher
+from cachemw.flight import Flights
+from cachemw.forward import Forwarder
+from cachemw.http.control import Readiness, control_app
+from cachemw.http.surface import Asgi, Surface
+from cachemw.index.partitions import IndexSettings
+from cachemw.keep import Keeper, KeepSettings
+from cachemw.local.process import LocalModelProcess
+from cachemw.lru import ByteLru
+from cachemw.metrics import Metrics
+from cachemw.models import ModelList
+from cachemw.path import RequestPath
+from cachemw.replay import Replayer, ReplaySettings
+from cachemw.semantic import SemanticSettings, SemanticTier
+from cachemw.states import DependencyState
+from cachemw.stores.base import DocumentStore
+from cachemw.stores.settings import StoreSettings
+from cachemw.stores.table import make_store
+from cachemw.tenants import Tenants
+from cachemw.upkeep import Upkeep, UpkeepSettings
+from cachemw.upstreams.base import Upstream
+from cachemw.upstreams.local import LocalUpstream
+from cachemw.upstreams.openai import Limits, OpenAIUpstream
+from cachemw.upstreams.router import Backend, Price, Router
+
+log = logging.getLogger("cachemw.app")
+
+_LAB_NAME = "cachemw-lab"
+
+
+@dataclass(frozen=True)
+class Service:
+    """The ASGI application and what its server needs to know of it."""
+
+    asgi: Asgi
+    readiness: Readiness
+    metrics: Metrics
+
+
+def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
+    """Join all parts. Raises ConfigError for what cannot work; starts nothing yet."""
+    metrics = Metrics()
+    readiness = Readiness()
+    router = Router([_backend(u, env, metrics) for u in config.upstreams])
+    store = make_store(_store_settings(config), time.time, _count_corrupt(metrics))
+    lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
+    store_state = DependencyState("store", metrics.store_up.set)
+    exact = ExactTier(lru, store, store_state, metrics, time.time)
+    semantic_state = _state("semantic", metrics)
+    semantic = (
+        SemanticTier(_semantic_settings(config), exact, semantic_state, metrics)
+        if Mode[config.mode.upper()] >= Mode.SEMANTIC
+        else None
+    )
+    replay = ReplaySettings(config.replay.piece_chars, config.replay.pause_seconds)
+    replayer = Replayer(replay, metrics, clock=time.time, rng=Random(SystemRandom().random()))
+    keeper = Keeper(_keep_settings(config), exact, semantic, metrics, time.time)
+    fetcher = Fetcher(
+        keeper,
+        metrics,
+        max_event_bytes=config.cache.max_answer_bytes,
+        monotonic=time.perf_counter,
+    )
+    flights = Flights(config.cache.max_answer_bytes)
+    call_settings = CallSettings(
+        config.cache.follower_wait_seconds, config.cache.commit_wait_seconds
+    )
+    calls = Calls(call_settings, flights, fetcher, replayer, metrics)
+    forwarder = Forwarder(router, metrics)
+    asks = AskReader(
+        router,
+        Tenants(isolation=config.cache.tenant_isolation),
+        ceiling=Mode[config.mode.upper()],
+        max_body_bytes=config.server.max_body_bytes,
+        key_headers=tuple(config.cache.key_headers),
+        monotonic=time.perf_counter,
+    )
+    path = RequestPath(asks, exact, semantic, replayer, calls, forwarder, _state("lookup", metrics))
+    upkeep = Upkeep(
+        _upkeep_settings(config), store, lru, semantic, readiness, semantic_state, metrics
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with _running(store, store_state, router, upkeep, flights, config):
+            yield
+
+    table = endpoints()
+    control = control_app(metrics, readiness, table, lifespan, upkeep.refresh)
+    models = ModelList(router, forwarder)
+    surface = Surface(
+        table, path.answer, models.reply, forwarder, control, metrics, time.perf_counter
+    )
+    return Service(surface, readiness, metrics)
+
+
+@asynccontextmanager
+async def _running(
+    store: DocumentStore,
+    store_state: DependencyState,
+    router: Router,
+    upkeep: Upkeep,
+    flights: Flights,
+    config: Config,
+) -> AsyncIterator[None]:
+    """Start what runs, and at the end finish what was accepted before it is closed."""
+    try:
+        await store.start()
+        store_state.up()
+    except StoreUnavailable as error:
+        store_state.down(type(error).__name__)  # serves without; every use of it says so again
+    for backend in router.backends:
+        await backend.upstream.start()
+    upkeep.start()
+    try:
+        yield
+    finally:
+        cancelled = await flights.drain(config.server.shutdown_seconds)
+        if cancelled:
+            log.warning("calls cancelled at shutdown", extra={"calls": cancelled})
+        await upkeep.aclose()
+        with suppress(StoreUnavailable):
+            await store.aclose()
+        for backend in router.backends:
+            await backend.upstream.aclose()
+
+
+def _state(name: str, metrics: Metrics) -> DependencyState:
+    return DependencyState(name, metrics.dependency_up.labels(name).set)
+
+
+def _backend(config: UpstreamConfig, env: Mapping[str, str], metrics: Metrics) -> Backend:
+    return Backend(
+        upstream=_upstream(config, env, _state(f"upstream:{config.name}", metrics)),
+        models=tuple(config.models),
+        aliases=config.aliases,
+        default_model=config.default_model,
+        only_model=None if config.local is None else config.default_model or config.name,
+        ask_usage=config.ask_usage,
+        prices={m: Price(p.prompt, p.completion) for m, p in config.prices.items()},
+    )
+
+
+def _upstream(config: UpstreamConfig, env: Mapping[str, str], state: DependencyState) -> Upstream:
+    limits = Limits(
+        connect=config.connect_seconds,
+        first_byte=config.first_byte_seconds,
+        total=config.total_seconds,
+        connections=config.connections,
+    )
+    if config.base_url is not None:
+        key = api_key(config, env)
+        return OpenAIUpstream(config.name, config.base_url, api_key=key, limits=limits, state=state)
+    served_as = config.default_model or config.name
+    model = str(lab_model_path()) if config.local == "lab" else str(config.local)
+    process = LocalModelProcess(model, served_as, threads=config.local_threads)
+    uds = str(process.socket_path)
+    http = OpenAIUpstream(config.name, "http://local/v1", limits=limits, state=state, uds=uds)
+    return LocalUpstream(process, http, ready_seconds=config.first_byte_seconds)
+
+
+def lab_model_path() -> Path:
+    """Return where the shipped lab model lies."""
+    return Path(str(files("cachemw") / "assets" / "lab_model"))
+
+
+def _count_corrupt(metrics: Metrics) -> Callable[[bytes], None]:
+    def on_corrupt(key: bytes) -> None:
+        metrics.evictions.labels("default", "corrupt").inc()
+        log.warning("damaged document dropped", extra={"key": key.hex()[:16]})
+
+    return on_corrupt
+
+
+def _store_settings(config: Config) -> StoreSettings:
+    store = config.store
+    return StoreSettings(
+        kind=store.kind,
+        path=Path(store.path) if store.path else config.cache_dir / "answers.sqlite3",
+        max_bytes=store.max_bytes,
+        timeout_s=store.get_seconds,
+        write_timeout_s=store.put_seconds,
+        queue_limit=store.queue,
+        compression_level=store.compression_level,
+        max_document_bytes=2 * config.cache.max_answer_bytes,
+    )
+
+
+def _semantic_settings(config: Config) -> SemanticSettings:
+    semantic = config.semantic
+    return SemanticSettings(semantic.threshold, semantic.top_k, semantic.max_chars)
+
+
+def _keep_settings(config: Config) -> KeepSettings:
+    cache = config.cache
+    return KeepSettings(cache.ttl_seconds, cache.max_answer_bytes, cache.store_truncated)
+
+
+def _upkeep_settings(config: Config) -> UpkeepSettings:
+    embedder, semantic = config.embedder, config.semantic
+    return UpkeepSettings(
+        cache_dir=config.cache_dir,
+        embedder=EmbedderSettings(
+            model=embedder.model,
+            runtime=embedder.runtime,
+            precision=embedder.precision,
+            device=embedder.device,
+            threads=embedder.threads,
+            max_batch=embedder.max_batch,
+            max_wait_ms=1000 * embedder.max_wait_seconds,
+            max_queue=embedder.max_queue,
+            recent_bytes=embedder.recent_bytes,
+        ),
+        index=IndexSettings(semantic.switch_at, semantic.max_vectors, semantic.search_seconds),
+        sweep_seconds=config.store.sweep_seconds,
+    )

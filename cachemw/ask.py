@@ -1,0 +1,105 @@
+"""A request to a cached endpoint, read once: everything the tiers ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cachemw.directives import Directives, Mode, read_directives
+from cachemw.endpoints.base import Endpoint, Json, wants_stream, wants_usage
+from cachemw.http.messages import HttpRequest
+from cachemw.keys import KeyScope, exact_key
+from cachemw.parse import parse_object
+from cachemw.stores.base import Vector
+from cachemw.tenants import Tenants
+from cachemw.upstreams.router import Route, Router
+
+
+@dataclass(slots=True)
+class Asked:
+    """The fuzzy half of a request, once it is known to have one.
+
+    `embedding` is computed once, whoever needs it: the search, and later the store.
+    """
+
+    text: str
+    partition: bytes
+    embedding: asyncio.Future[Vector]
+
+
+@dataclass(slots=True)
+class Ask:
+    """A parsed request. `started` is monotonic, in seconds."""
+
+    request: HttpRequest
+    endpoint: Endpoint
+    params: Json
+    route: Route
+    tenant: str
+    directives: Directives
+    scope: KeyScope
+    key: bytes
+    stream: bool
+    usage: bool
+    started: float
+    asked: Asked | None = None
+
+    @property
+    def max_age(self) -> float | None:
+        """The oldest answer, in seconds, that the client takes: its `max-age` and its TTL."""
+        limits = (self.directives.max_age, self.directives.ttl)
+        return min((limit for limit in limits if limit is not None), default=None)
+
+
+class AskReader:
+    """Reads requests: parse, tenant, directives, route, exact key."""
+
+    def __init__(
+        self,
+        router: Router,
+        tenants: Tenants,
+        *,
+        ceiling: Mode,
+        max_body_bytes: int,
+        key_headers: tuple[str, ...],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._router = router
+        self._tenants = tenants
+        self._ceiling = ceiling
+        self._max_body_bytes = max_body_bytes
+        self._key_headers = tuple((name, name.encode()) for name in sorted(key_headers))
+        self._monotonic = monotonic
+
+    async def read(self, request: HttpRequest, endpoint: Endpoint) -> Ask:
+        """Read a request. Raises RequestError and its kinds."""
+        started = self._monotonic()
+        params = parse_object(await request.body(self._max_body_bytes))
+        endpoint.check(params)
+        route = self._router.route(params.get("model"))
+        directives = read_directives(request.headers, self._ceiling)
+        tenant = self._tenants.identify(request.headers, directives.scope)
+        scope = KeyScope(
+            tenant, endpoint.name, route.backend.upstream.name, route.model, self._variant(request)
+        )
+        return Ask(
+            request=request,
+            endpoint=endpoint,
+            params=params,
+            route=route,
+            tenant=tenant,
+            directives=directives,
+            scope=scope,
+            key=exact_key(scope, params, endpoint.ignored),
+            stream=wants_stream(params),
+            usage=wants_usage(params),
+            started=started,
+        )
+
+    def _variant(self, request: HttpRequest) -> tuple[tuple[str, str], ...]:
+        variant = [("query", request.query.decode("latin-1"))] if request.query else []
+        for name, encoded in self._key_headers:
+            if encoded in request.headers:
+                variant.append((name, request.headers[encoded].decode("latin-1")))
+        return tuple(variant)

@@ -1,0 +1,162 @@
+"""The client side of a miss: lead a flight or join one, and read the reply out of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from cachemw.ask import Ask
+from cachemw.errors import HttpError, UpstreamBroken, UpstreamError
+from cachemw.fetch import Fetcher
+from cachemw.flight import FlightHead, FlightReader, Flights
+from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply
+from cachemw.metrics import Metrics
+from cachemw.replay import Replayer
+
+
+@dataclass(frozen=True, slots=True)
+class CallSettings:
+    """Seconds.
+
+    `max_wait`: how long a follower waits for the first byte of another's call before it makes its
+    own. `commit_wait`: how long a plain reply may wait for the store's commit (0.2 ms as a rule),
+    to be able to say truthfully that the answer is stored; storing goes on either way.
+    """
+
+    max_wait: float = 30.0
+    commit_wait: float = 0.01
+
+
+class Calls:
+    """Answers misses."""
+
+    def __init__(
+        self,
+        settings: CallSettings,
+        flights: Flights,
+        fetcher: Fetcher,
+        replayer: Replayer,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._flights = flights
+        self._fetcher = fetcher
+        self._replayer = replayer
+        self._metrics = metrics
+
+    async def answer(self, ask: Ask) -> Reply:
+        """Return the upstream's reply. Raises UpstreamError, ClientGone.
+
+        A follower whose leader failed before it got anything takes over, once: of all followers
+        the first leads and the others join it.
+        """
+        reader = self._join(ask) or self._lead(ask)
+        try:
+            return await self._read(ask, reader)
+        except (UpstreamError, TimeoutError) as error:
+            if reader.leads:
+                raise
+            self._metrics.takeovers.inc()
+            late = isinstance(error, TimeoutError)
+            return await self._read(ask, (None if late else self._join(ask)) or self._lead(ask))
+
+    def _join(self, ask: Ask) -> FlightReader | None:
+        reader = self._flights.join(_flight_key(ask)) if ask.directives.read else None
+        if reader is not None:
+            self._metrics.followers.inc()
+        return reader
+
+    def _lead(self, ask: Ask) -> FlightReader:
+        key = _flight_key(ask) if ask.directives.read else None
+        return self._flights.lead(key, partial(self._fetcher.fetch, ask))
+
+    async def _read(self, ask: Ask, reader: FlightReader) -> Reply:
+        """Read a reply from the flight; the reader is closed with it, or at once on failure."""
+        try:
+            reply = await ask.request.unless_gone(self._reply(ask, reader))
+        except BaseException:
+            reader.close()
+            raise
+        reply.close = reader.close
+        return reply
+
+    async def _reply(self, ask: Ask, reader: FlightReader) -> Reply:
+        async with asyncio.timeout(None if reader.leads else self._settings.max_wait):
+            head = await reader.head()
+        if head.is_stream and ask.stream:
+            return self._stream(ask, reader, head)
+        await reader.settled()
+        flight = reader.flight
+        if flight.sealed:
+            return self._large(ask, reader, head)
+        if flight.answer is not None and head.is_stream != ask.stream:
+            return self._other_form(ask, reader, head)
+        if head.is_stream:
+            raise UpstreamBroken("The shared answer was a stream that cannot be kept.")
+        with suppress(TimeoutError):
+            # Bounded, and only where there is something to store: see CallSettings.
+            async with asyncio.timeout(self._commit_wait(ask, reader)):
+                await reader.stored()
+        headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
+        return Reply(head.status, headers, reader.whole_body())
+
+    def _commit_wait(self, ask: Ask, reader: FlightReader) -> float:
+        can_be_stored = reader.flight.answer is not None and ask.directives.store
+        return self._settings.commit_wait if can_be_stored else 0.0
+
+    def _stream(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
+        headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
+        usage = ask.usage or not ask.endpoint.usage_on_request
+        follow = reader.follow(usage=usage)
+        return Reply(head.status, headers, stream=_errors_as_events(follow))
+
+    def _large(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
+        """Pass on an answer too large to keep, if it has the form that was asked for."""
+        if head.is_stream != ask.stream:
+            raise UpstreamBroken("The shared answer is too large to change its form.")
+        headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
+        return Reply(head.status, headers, stream=reader.follow(usage=True))
+
+    def _other_form(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
+        """Turn a stream into a plain answer or the reverse: the flight's leader asked otherwise."""
+        answer = reader.flight.answer or {}
+        headers = [*head.headers, *_own_headers(ask, reader)]
+        if ask.stream:
+            stream = self._replayer.answer_events(ask, answer)
+            return Reply(200, [*headers, SSE_TYPE], stream=stream)
+        return Reply(200, [*headers, JSON_TYPE], self._replayer.answer_body(ask, answer))
+
+
+def _flight_key(ask: Ask) -> bytes:
+    # What one request wants stored another may have forbidden: they do not share a call.
+    return ask.key + (b"+" if ask.directives.store else b"-")
+
+
+def _own_headers(ask: Ask, reader: FlightReader) -> list[Header]:
+    status = [b"cachemw; fwd=miss" if ask.directives.read else b"cachemw; fwd=request"]
+    headers = [(b"x-cachemw-layer", b"upstream"), (b"x-cachemw-category", b"default")]
+    if reader.flight.stored:
+        status.append(b"stored")
+        headers.append((b"x-cachemw-entry", ask.key.hex().encode()))
+    if not reader.leads:
+        status.append(b"collapsed")
+    model = str((reader.flight.answer or {}).get("model") or ask.route.model)
+    headers.append((b"x-cachemw-model", model.encode("latin-1", "replace")))
+    headers.append((b"cache-status", b"; ".join(status)))
+    return headers
+
+
+def _content_type(head: FlightHead) -> Header:
+    return (b"content-type", head.content_type or JSON_TYPE[1])
+
+
+async def _errors_as_events(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """End a stream that broke with an error event, which the client libraries raise."""
+    try:
+        async for chunk in stream:
+            yield chunk
+    except HttpError as error:
+        yield b"data: %s\n\n" % error.body()

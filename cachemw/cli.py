@@ -1,0 +1,101 @@
+"""The command line: `cachemw serve | demo | check-config`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cachemw import __version__
+from cachemw.config import Config, load_config, load_file
+from cachemw.errors import ConfigError
+
+_EXAMPLES = """examples:
+  cachemw demo                          see it work on this machine, no key needed
+  cachemw serve                         proxy on http://127.0.0.1:8080/v1
+  OPENAI_API_KEY=... cachemw serve      the same in front of OpenAI
+  cachemw serve --config cachemw.yaml   with a configuration file
+  cachemw check-config cachemw.yaml     say whether a file can be used
+"""
+
+EXIT_CONFIG = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns its exit code (2: the configuration cannot be used)."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except ConfigError as error:
+        print(f"cachemw: configuration error\n{_indented(str(error))}", file=sys.stderr)
+        return EXIT_CONFIG
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cachemw",
+        description="A caching middleware for LLMs: a drop-in OpenAI-compatible proxy.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"cachemw {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="run the proxy")
+    serve.add_argument("--config", type=Path, metavar="FILE", help="YAML file (default: none)")
+    serve.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (default: 8080)")
+    serve.set_defaults(run=_serve)
+
+    demo = commands.add_parser("demo", help="a session against a real model on this machine")
+    demo.add_argument("--keep", action="store_true", help="leave the proxy running afterwards")
+    demo.add_argument("--json", action="store_true", help="print the table as JSON lines")
+    demo.set_defaults(run=_demo)
+
+    check = commands.add_parser("check-config", help="say whether a file can be used")
+    check.add_argument("file", type=Path, metavar="FILE")
+    check.add_argument("--json", action="store_true", help="print the configuration in force")
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    # Imported here: `--help` and `check-config` need none of it.
+    from cachemw.app import build
+    from cachemw.logs import set_up_logs
+    from cachemw.server import serve
+
+    config = _config(arguments.config)
+    chosen = {"host": arguments.host, "port": arguments.port}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    server = config.server.model_validate(config.server.model_dump() | given)
+    set_up_logs(config.logs.level, config.logs.format)
+    return serve(build(config), server)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from cachemw.demo.run import run_demo
+
+    return run_demo(keep=arguments.keep, as_json=arguments.json)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    config = load_file(arguments.file)
+    if arguments.json:
+        shown = config.model_dump(mode="json")
+        for upstream in shown["upstreams"]:
+            upstream["api_key"] = None if upstream["api_key"] is None else "(set)"
+        print(json.dumps(shown, indent=2))
+    else:
+        print(f"{arguments.file}: ok, {len(config.upstreams)} upstream(s), mode {config.mode}")
+    return 0
+
+
+def _config(path: Path | None) -> Config:
+    return load_config(None) if path is None else load_file(path)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())

@@ -1,0 +1,103 @@
+"""The exact tier: a bytes-bounded LRU in this process over the document store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cachemw_policies.freshness import freshness
+
+from cachemw.errors import StoreUnavailable
+from cachemw.http.messages import JSON_TYPE, Header
+from cachemw.lru import ByteLru
+from cachemw.metrics import Metrics
+from cachemw.states import DependencyState
+from cachemw.stores.base import Document, DocumentStore
+
+# What a document takes in memory beside its texts: the objects that hold it, measured roughly.
+_OVERHEAD_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A document in memory with the reply headers that are the same on every hit."""
+
+    document: Document
+    headers: tuple[Header, ...]
+
+
+class ExactTier:
+    """Finds, keeps and removes documents by exact key.
+
+    A store that fails or is late makes a miss; the state of the store is logged when it changes.
+    """
+
+    def __init__(
+        self,
+        lru: ByteLru[Resident],
+        store: DocumentStore,
+        state: DependencyState,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._lru = lru
+        self._store = store
+        self._state = state
+        self._metrics = metrics
+        self._clock = clock
+
+    async def find(self, key: bytes, max_age: float | None = None) -> Resident | None:
+        """Return the document under `key` if it may be served: LRU first, then the store."""
+        resident = self._lru.get(key)
+        if resident is None:
+            document = await self._fetch(key)
+            if document is None:
+                return None
+            resident = self._keep(document)
+        document = resident.document
+        now = self._clock()
+        if freshness(document.created_at, document.expires_at, now, max_age).servable:
+            return resident
+        if now >= document.expires_at:
+            self._lru.remove(key)
+        return None
+
+    async def put(self, document: Document) -> bool:
+        """Keep a document; returns whether the store has it too (durably, where it can)."""
+        self._keep(document)
+        try:
+            await self._store.put(document)
+        except StoreUnavailable as error:
+            self._state.down(type(error).__name__)
+            self._metrics.store_failures.labels("put").inc()
+            return False
+        self._state.up()
+        return True
+
+    async def _fetch(self, key: bytes) -> Document | None:
+        try:
+            with self._metrics.stage("store_get"):
+                document = await self._store.get(key)
+        except StoreUnavailable as error:
+            self._state.down(type(error).__name__)
+            self._metrics.store_failures.labels("get").inc()
+            return None
+        self._state.up()
+        return document
+
+    def _keep(self, document: Document) -> Resident:
+        resident = Resident(document, _fixed_headers(document))
+        size = len(document.body) + len(document.prompt) + _OVERHEAD_BYTES
+        if document.embedded is not None:
+            size += document.embedded.vector.nbytes
+        self._lru.put(document.key, resident, size)
+        return resident
+
+
+def _fixed_headers(document: Document) -> tuple[Header, ...]:
+    return (
+        JSON_TYPE,
+        (b"x-cachemw-entry", document.key.hex().encode()),
+        (b"x-cachemw-model", document.model.encode("latin-1", "replace")),
+        (b"x-cachemw-category", document.category.encode("latin-1", "replace")),
+    )

@@ -1,0 +1,137 @@
+"""The upstream side of a flight: send, pass on as it arrives, collect, hand over for storing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
+import orjson
+
+from cachemw.ask import Ask
+from cachemw.endpoints.base import Collector, Json
+from cachemw.errors import UpstreamBroken, UpstreamError
+from cachemw.flight import Flight, FlightHead, Piece
+from cachemw.http.sse import SseEvent, SseSplitter
+from cachemw.keep import Fetched, Keeper
+from cachemw.metrics import Metrics
+from cachemw.upstreams.base import UpstreamReply, UpstreamRequest
+from cachemw.upstreams.headers import to_client, to_upstream
+
+
+class Fetcher:
+    """Makes the upstream call of a flight and fills the flight with what comes."""
+
+    def __init__(
+        self,
+        keeper: Keeper,
+        metrics: Metrics,
+        *,
+        max_event_bytes: int,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._keeper = keeper
+        self._metrics = metrics
+        self._max_event_bytes = max_event_bytes
+        self._monotonic = monotonic
+
+    async def fetch(self, ask: Ask, flight: Flight) -> None:
+        """Run the call to its end, whoever still listens. Raises UpstreamError."""
+        started = self._monotonic()
+        with self._metrics.upstream_call(ask.route.model) as note:
+            try:
+                reply = await ask.route.backend.upstream.send(outgoing(ask))
+                answer = await self._tee(ask, reply, flight)
+            except UpstreamError as error:
+                note(error.code or "error")
+                raise
+            note(str(reply.status))
+        flight.finish(answer)
+        fetched = Fetched(reply.status, answer, self._monotonic() - started)
+        await self._keeper.keep(ask, fetched, flight.mark_stored)
+
+    async def _tee(self, ask: Ask, reply: UpstreamReply, flight: Flight) -> Json | None:
+        content_type = reply.header(b"content-type")
+        is_stream = content_type.lower().startswith(b"text/event-stream")
+        headers = to_client(reply.headers, rewritten=True)
+        async with aclosing(reply.chunks) as chunks:
+            flight.begin(FlightHead(reply.status, headers, content_type, is_stream))
+            if is_stream:
+                return await self._tee_events(ask, chunks, flight)
+            return await _tee_body(reply.status, chunks, flight)
+
+    async def _tee_events(
+        self, ask: Ask, chunks: AsyncIterator[bytes], flight: Flight
+    ) -> Json | None:
+        splitter = SseSplitter()
+        collecting = _Collecting(ask.endpoint.collector(ask.params))
+        async for chunk in chunks:
+            for event in splitter.feed(chunk):
+                await flight.append(collecting.take(event))
+            if splitter.pending > self._max_event_bytes:
+                raise UpstreamBroken("The upstream sent an event that does not end.")
+        if (rest := splitter.flush()) is not None:
+            await flight.append(collecting.take(rest))
+        if flight.sealed:
+            return None
+        answer = collecting.answer()
+        if answer is None and not collecting.spoilt:
+            raise UpstreamBroken("The upstream ended its stream before the answer was complete.")
+        return answer
+
+
+class _Collecting:
+    """Feeds a collector with events; what cannot be read spoils the collection, not the stream."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+        self._malformed = False
+
+    @property
+    def spoilt(self) -> bool:
+        """Whether the stream itself said or showed that there is no answer to keep."""
+        return self._malformed or self._collector.broken
+
+    def take(self, event: SseEvent) -> Piece:
+        if not event.data or event.is_done:
+            return Piece(event.raw)
+        try:
+            data = orjson.loads(event.data)
+        except orjson.JSONDecodeError:
+            data = None
+        if not isinstance(data, dict):
+            self._malformed = True
+            return Piece(event.raw)
+        self._collector.feed(event.name, data)
+        return Piece(event.raw, only_usage=data.get("choices") == [] and bool(data.get("usage")))
+
+    def answer(self) -> Json | None:
+        return None if self.spoilt else self._collector.answer()
+
+
+async def _tee_body(status: int, chunks: AsyncIterator[bytes], flight: Flight) -> Json | None:
+    async for chunk in chunks:
+        await flight.append(Piece(chunk))
+    if flight.sealed or not 200 <= status < 300:
+        return None
+    try:
+        answer = orjson.loads(b"".join(piece.data for piece in flight.pieces))
+    except orjson.JSONDecodeError:
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def outgoing(ask: Ask, *, as_asked: bool = False) -> UpstreamRequest:
+    """Return the call to make; `as_asked` adds nothing to what the client wrote.
+
+    The body is written anew from what the key was made of: of two equal names in one object the
+    upstream could otherwise read the one that we did not.
+    """
+    params = {**ask.params, "model": ask.route.model}
+    asks_usage = ask.endpoint.usage_on_request and ask.route.backend.ask_usage
+    if ask.stream and asks_usage and not as_asked:
+        options = params.get("stream_options") or {}
+        params["stream_options"] = {**options, "include_usage": True}
+    headers = to_upstream(ask.request.header_list, rewritten=True)
+    return UpstreamRequest(
+        ask.request.method, ask.request.path, ask.request.query, headers, orjson.dumps(params)
+    )

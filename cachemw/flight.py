@@ -1,0 +1,239 @@
+"""Single-flight: identical requests in flight share one upstream call, streaming included.
+
+The call is a task of its own. The client that caused it reads it like any follower, so a client
+that hangs up, whichever it is, does not end it: it goes on and its answer is stored once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from cachemw.endpoints.base import Json
+from cachemw.errors import UpstreamBroken, UpstreamError
+from cachemw.http.messages import Header
+
+log = logging.getLogger("cachemw.flight")
+
+
+@dataclass(frozen=True, slots=True)
+class FlightHead:
+    """The head of the upstream's reply; `is_stream` where its body is SSE."""
+
+    status: int
+    headers: list[Header]
+    content_type: bytes
+    is_stream: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of the body: an SSE event, or bytes of a plain one.
+
+    `only_usage` marks the chunk that carries usage alone, which only those get who asked for it.
+    """
+
+    data: bytes
+    only_usage: bool = False
+
+
+class Flight:
+    """One upstream call and everything it has brought so far.
+
+    Up to `max_bytes` every piece is kept, so that a follower may join at any time. Past that the
+    flight is *sealed*: nobody joins, nothing is stored, and only what the slowest reader has not
+    had yet is kept; the call then waits for its readers.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._readers: set[FlightReader] = set()
+        self._changed = asyncio.Event()
+        self.pieces: deque[Piece] = deque()
+        self.first = 0  # number of the oldest piece kept
+        self.head: FlightHead | None = None
+        self.error: UpstreamError | None = None
+        self.answer: Json | None = None
+        self.stored = False
+        self.finished = False
+        self.sealed = False
+
+    def begin(self, head: FlightHead) -> None:
+        """Note that the head of the reply is there."""
+        self.head = head
+        self.notify()
+
+    async def append(self, piece: Piece) -> None:
+        """Take a piece. Once sealed waits for the readers; UpstreamBroken if none is left."""
+        self.pieces.append(piece)
+        self._bytes += len(piece.data)
+        self.sealed = self.sealed or self._bytes > self._max_bytes
+        self.notify()
+        while self.sealed and self._bytes > self._max_bytes:
+            if not self._readers:
+                raise UpstreamBroken("Every reader of an answer too large to keep has left.")
+            self._forget_read()
+            if self._bytes > self._max_bytes:
+                await self.change()
+
+    def finish(self, answer: Json | None = None, error: UpstreamError | None = None) -> None:
+        """Nothing more will come."""
+        self.answer = answer
+        self.error = error
+        self.finished = True
+        self.notify()
+
+    def mark_stored(self) -> None:
+        """Note that the answer is in the store."""
+        self.stored = True
+        self.notify()
+
+    def reader(self, *, leads: bool) -> FlightReader:
+        """Return a reader from the first piece on; it must be closed."""
+        reader = FlightReader(self, leads=leads)
+        self._readers.add(reader)
+        return reader
+
+    def leave(self, reader: FlightReader) -> None:
+        """Let a reader go that wants nothing more."""
+        self._readers.discard(reader)
+        self.notify()
+
+    def notify(self) -> None:
+        """Wake everyone who waits for a change."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def change(self) -> None:
+        """Wait for the next change."""
+        await self._changed.wait()
+
+    def _forget_read(self) -> None:
+        slowest = min(reader.position for reader in self._readers)
+        while self.first < slowest and self.pieces:
+            self._bytes -= len(self.pieces.popleft().data)
+            self.first += 1
+
+
+class FlightReader:
+    """One client's view of a flight; `leads` for the one that caused it."""
+
+    def __init__(self, flight: Flight, *, leads: bool) -> None:
+        self._flight = flight
+        self.leads = leads
+        self.position = 0
+
+    @property
+    def flight(self) -> Flight:
+        """What is read."""
+        return self._flight
+
+    async def head(self) -> FlightHead:
+        """Wait for the head; raises the call's UpstreamError if it failed before."""
+        while self._flight.head is None:
+            if self._flight.error is not None:
+                raise self._flight.error
+            await self._flight.change()
+        return self._flight.head
+
+    async def settled(self) -> None:
+        """Wait until the body is whole, or sealed; raises the call's UpstreamError."""
+        while not (self._flight.finished or self._flight.sealed):
+            await self._flight.change()
+        if self._flight.error is not None:
+            raise self._flight.error
+
+    async def stored(self) -> None:
+        """Wait until the answer is stored. Never returns if it is not: bound the wait."""
+        while not self._flight.stored:
+            await self._flight.change()
+
+    async def follow(self, *, usage: bool) -> AsyncIterator[bytes]:
+        """Yield the pieces from the first, then live. Raises the call's UpstreamError at its end.
+
+        `usage` lets the chunk through that carries usage alone.
+        """
+        flight = self._flight
+        while True:
+            offset = self.position - flight.first
+            if offset < len(flight.pieces):
+                piece = flight.pieces[offset]
+                self.position += 1
+                if flight.sealed:
+                    flight.notify()
+                if usage or not piece.only_usage:
+                    yield piece.data
+            elif flight.finished:
+                break
+            else:
+                await flight.change()
+        if flight.error is not None:
+            raise flight.error
+
+    def whole_body(self) -> bytes:
+        """Return the whole plain body of a finished flight that was not sealed."""
+        return b"".join(piece.data for piece in self._flight.pieces)
+
+    def close(self) -> None:
+        """Leave the flight; closing again does nothing."""
+        self._flight.leave(self)
+
+
+Call = Callable[[Flight], Awaitable[None]]
+
+
+class Flights:
+    """The flights under way, by exact key."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._by_key: dict[bytes, Flight] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def join(self, key: bytes) -> FlightReader | None:
+        """Return a reader of the flight under `key`, if there is one that one may still join."""
+        flight = self._by_key.get(key)
+        if flight is None or flight.sealed or flight.error is not None:
+            return None
+        return flight.reader(leads=False)
+
+    def lead(self, key: bytes | None, call: Call) -> FlightReader:
+        """Start a call and return its first reader; without a key nobody can join it."""
+        flight = Flight(self._max_bytes)
+        if key is not None:
+            self._by_key[key] = flight
+        task = asyncio.create_task(self._run(key, flight, call))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return flight.reader(leads=True)
+
+    async def drain(self, seconds: float) -> int:
+        """Wait for the calls under way; returns how many had to be cancelled."""
+        if not self._tasks:
+            return 0
+        _, late = await asyncio.wait(self._tasks, timeout=seconds)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+        return len(late)
+
+    async def _run(self, key: bytes | None, flight: Flight, call: Call) -> None:
+        try:
+            await call(flight)
+        except UpstreamError as error:
+            flight.finish(error=error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours, noted in the one place for it
+            log.error("call failed", extra={"error": type(error).__name__})
+        finally:
+            # Readers must not wait for a task that is gone, whatever took it.
+            if not flight.finished:
+                flight.finish(error=UpstreamBroken("The call was ended before its answer was."))
+            if key is not None and self._by_key.get(key) is flight:
+                del self._by_key[key]

@@ -1,0 +1,73 @@
+"""Straight to the upstream: requests that the cache has no part in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from cachemw.ask import Ask
+from cachemw.fetch import outgoing
+from cachemw.http.messages import Header, HttpRequest, Reply
+from cachemw.metrics import Metrics
+from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
+from cachemw.upstreams.headers import to_client, to_upstream
+from cachemw.upstreams.router import Router
+
+_BYPASS: Header = (b"cache-status", b"cachemw; fwd=bypass")
+_LAYER: Header = (b"x-cachemw-layer", b"upstream")
+
+
+class Forwarder:
+    """Passes requests on, both bodies streamed as they come."""
+
+    def __init__(self, router: Router, metrics: Metrics) -> None:
+        self._router = router
+        self._metrics = metrics
+
+    async def bypass(self, ask: Ask) -> Reply:
+        """Forward a request to a cached endpoint that is not to be cached."""
+        upstream = ask.route.backend.upstream
+        with self._metrics.upstream_call(ask.route.model) as note:
+            reply = await ask.request.unless_gone(upstream.send(outgoing(ask, as_asked=True)))
+            note(str(reply.status))
+        headers = to_client(reply.headers, rewritten=True)
+        content_type = (b"content-type", reply.header(b"content-type") or b"application/json")
+        return _streamed(reply, [*headers, content_type, _LAYER, _BYPASS])
+
+    async def passthrough(self, request: HttpRequest) -> Reply:
+        """Forward any other path, bytes and headers as they are, to the first upstream."""
+        upstream: Upstream = self._router.backends[0].upstream
+        has_body = (
+            request.headers.get(b"content-length", b"0") != b"0"
+            or b"transfer-encoding" in request.headers
+        )
+        sent = asyncio.Event()
+        if has_body:
+            body: bytes | AsyncIterator[bytes] = _until_end(request, sent)
+        else:
+            body = b""
+            await request.body(0)
+            sent.set()
+        call = UpstreamRequest(
+            request.method,
+            request.path,
+            request.query,
+            to_upstream(request.header_list, rewritten=False),
+            body,
+            raw=True,
+        )
+        with self._metrics.upstream_call("passthrough") as note:
+            reply = await request.unless_gone(upstream.send(call), after=sent)
+            note(str(reply.status))
+        headers = to_client(reply.headers, rewritten=False)
+        return _streamed(reply, [*headers, _LAYER, _BYPASS])
+
+
+async def _until_end(request: HttpRequest, sent: asyncio.Event) -> AsyncIterator[bytes]:
+    async for chunk in request.body_chunks():
+        yield chunk
+    sent.set()
+
+
+def _streamed(reply: UpstreamReply, headers: list[Header]) -> Reply:
+    return Reply(reply.status, headers, stream=reply.chunks)

@@ -1,0 +1,115 @@
+"""A request as the path sees it, and the reply it gives back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from cachemw.errors import BodyTooLarge
+
+T = TypeVar("T")
+Header = tuple[bytes, bytes]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+JSON_TYPE: Header = (b"content-type", b"application/json")
+SSE_TYPE: Header = (b"content-type", b"text/event-stream; charset=utf-8")
+
+
+class ClientGone(Exception):  # noqa: N818
+    """The client hung up; nobody is there to be answered."""
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """One request. Header names are lower case; `query` is without its question mark."""
+
+    method: str
+    path: str
+    query: bytes
+    header_list: list[Header]
+    headers: dict[bytes, bytes]
+    receive: Receive
+
+    async def body(self, limit: int) -> bytes:
+        """Read the whole body. Raises BodyTooLarge past `limit` bytes, ClientGone."""
+        declared = self.headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > limit:
+            raise BodyTooLarge(f"The body is over the limit of {limit} bytes.")
+        message = await self.receive()
+        if not message.get("more_body"):
+            return _checked(_chunk(message), limit)
+        parts = [_chunk(message)]
+        size = len(parts[0])
+        while message.get("more_body"):
+            message = await self.receive()
+            parts.append(_chunk(message))
+            size += len(parts[-1])
+            if size > limit:
+                raise BodyTooLarge(f"The body is over the limit of {limit} bytes.")
+        return b"".join(parts)
+
+    async def body_chunks(self) -> AsyncIterator[bytes]:
+        """Stream the body as it arrives. Raises ClientGone."""
+        more = True
+        while more:
+            message = await self.receive()
+            more = bool(message.get("more_body"))
+            if chunk := _chunk(message):
+                yield chunk
+
+    async def gone(self) -> None:
+        """Return when the client has hung up. Only after the body was read."""
+        while (await self.receive())["type"] != "http.disconnect":
+            pass
+
+    async def unless_gone(self, work: Awaitable[T], after: asyncio.Event | None = None) -> T:
+        """Wait for `work`; if the client hangs up first, cancel it and raise ClientGone.
+
+        `after` is set once the body has been read: until then its reader notices a hang-up.
+        """
+        task = asyncio.ensure_future(work)
+        watcher = asyncio.ensure_future(self._gone_after(after))
+        try:
+            await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                raise ClientGone
+            return task.result()
+        finally:
+            task.cancel()
+            watcher.cancel()
+
+    async def _gone_after(self, event: asyncio.Event | None) -> None:
+        if event is not None:
+            await event.wait()
+        await self.gone()
+
+
+def _chunk(message: MutableMapping[str, Any]) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    return bytes(message.get("body", b""))
+
+
+def _checked(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise BodyTooLarge(f"The body is over the limit of {limit} bytes.")
+    return body
+
+
+@dataclass(slots=True)
+class Reply:
+    """What goes back: a whole `body`, or a `stream` of chunks where it is not known yet.
+
+    `layer` and `category` say where it came from, for metrics. `close` is called once the reply has
+    been sent or given up.
+    """
+
+    status: int
+    headers: list[Header] = field(default_factory=list)
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
+    layer: str = "upstream"
+    category: str = "default"
+    close: Callable[[], None] | None = None

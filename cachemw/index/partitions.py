@@ -1,0 +1,175 @@
+"""All partitions of the index: one vector index each, chosen by size, bounded together.
+
+A partition is a compatibility key. Small ones are scanned on the event loop, which takes
+microseconds. One that outgrows the switch point is rebuilt as a graph on a thread of its own while
+the scan goes on serving, and then swapped in; graphs are called on a single thread, one call at a
+time, because hnswlib allows no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from cachemw_policies.semantic import Candidate
+
+from cachemw.errors import IndexUnavailable
+from cachemw.index.flat import FlatIndex
+from cachemw.index.hnsw import HnswIndex
+from cachemw.stores.base import Vector
+
+log = logging.getLogger("cachemw.index")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSettings:
+    """`switch_at`: vectors above which a partition becomes a graph (loadtests/reports/index.md).
+
+    `max_vectors` bounds all partitions together; `search_timeout` is in seconds.
+    """
+
+    switch_at: int = 8000
+    max_vectors: int = 200_000
+    search_timeout: float = 0.25
+
+
+@dataclass(slots=True)
+class _Partition:
+    """`order` holds the keys from oldest to newest, for eviction.
+
+    While `building`, `changed` collects what the graph under way does not know of yet.
+    """
+
+    index: FlatIndex | HnswIndex
+    order: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    building: asyncio.Task[None] | None = None
+    changed: dict[bytes, Vector | None] = field(default_factory=dict)
+
+
+class PartitionedIndex:
+    """Vectors by partition. Owned by the event loop; long work runs on two threads of its own."""
+
+    def __init__(self, dimension: int, settings: IndexSettings) -> None:
+        self._dimension = dimension
+        self._settings = settings
+        # Least recently used first: the one that eviction takes from.
+        self._partitions: OrderedDict[bytes, _Partition] = OrderedDict()
+        self._graphs = ThreadPoolExecutor(1, thread_name_prefix="cachemw-index")
+        self._builds = ThreadPoolExecutor(1, thread_name_prefix="cachemw-build")
+        self._vectors = 0
+        self.evictions = 0
+
+    def __len__(self) -> int:
+        return self._vectors
+
+    def has(self, partition: bytes) -> bool:
+        """Whether a search of the partition could find anything."""
+        return partition in self._partitions
+
+    async def search(self, partition: bytes, vector: Vector, k: int) -> list[Candidate]:
+        """Return up to `k` nearest of a partition. Raises IndexUnavailable past the time limit."""
+        found = self._partitions.get(partition)
+        if found is None:
+            return []
+        self._partitions.move_to_end(partition)
+        if isinstance(found.index, FlatIndex):
+            return found.index.search(vector, k)
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(self._graphs, found.index.search, vector, k)
+        try:
+            async with asyncio.timeout(self._settings.search_timeout):
+                return await future
+        except TimeoutError:
+            raise IndexUnavailable("no answer from the index in time") from None
+
+    async def add(self, partition: bytes, key: bytes, vector: Vector) -> None:
+        """Insert or replace a vector; the oldest of the least recently used make room."""
+        found = self._partitions.get(partition)
+        if found is None:
+            found = self._partitions[partition] = _Partition(FlatIndex(self._dimension))
+        self._partitions.move_to_end(partition)
+        if key not in found.order:
+            self._vectors += 1
+        found.order[key] = None
+        found.order.move_to_end(key)
+        await self._change(found, key, vector)
+        if isinstance(found.index, FlatIndex) and len(found.index) > self._settings.switch_at:
+            self._begin_graph(found)
+        while self._vectors > self._settings.max_vectors:
+            await self._evict_one()
+
+    async def remove(self, partition: bytes, key: bytes) -> bool:
+        """Remove a vector; returns whether it was there."""
+        found = self._partitions.get(partition)
+        if found is None or key not in found.order:
+            return False
+        del found.order[key]
+        self._vectors -= 1
+        if not found.order:
+            del self._partitions[partition]
+        await self._change(found, key, None)
+        return True
+
+    async def settled(self) -> None:
+        """Wait until no graph is being built (for tests and benchmarks)."""
+        while builds := [p.building for p in self._partitions.values() if p.building]:
+            await asyncio.gather(*builds)
+
+    async def aclose(self) -> None:
+        """Stop the threads."""
+        for partition in self._partitions.values():
+            if partition.building is not None:
+                partition.building.cancel()
+        self._graphs.shutdown(wait=False, cancel_futures=True)
+        self._builds.shutdown(wait=False, cancel_futures=True)
+
+    async def _evict_one(self) -> None:
+        partition, oldest = next(iter(self._partitions.items()))
+        self.evictions += 1
+        await self.remove(partition, next(iter(oldest.order)))
+
+    async def _change(self, partition: _Partition, key: bytes, vector: Vector | None) -> None:
+        """Apply one change; `vector` None removes."""
+        if partition.building is not None:
+            partition.changed[key] = vector
+        if isinstance(partition.index, FlatIndex):
+            _apply(partition.index, key, vector)
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._graphs, _apply, partition.index, key, vector)
+
+    def _begin_graph(self, partition: _Partition) -> None:
+        if partition.building is None and isinstance(partition.index, FlatIndex):
+            partition.building = asyncio.create_task(self._build(partition, partition.index))
+
+    async def _build(self, partition: _Partition, flat: FlatIndex) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            keys, rows = flat.items()
+            graph = await loop.run_in_executor(self._builds, _graph_of, keys, rows)
+            while partition.changed:
+                changes, partition.changed = partition.changed, {}
+                for key, vector in changes.items():
+                    await loop.run_in_executor(self._graphs, _apply, graph, key, vector)
+            partition.index = graph
+            log.info("partition became a graph", extra={"vectors": len(graph)})
+        finally:
+            partition.building = None
+            partition.changed = {}
+
+
+def _apply(index: FlatIndex | HnswIndex, key: bytes, vector: Vector | None) -> None:
+    if vector is None:
+        index.remove(key)
+    else:
+        index.add(key, vector)
+
+
+def _graph_of(keys: list[bytes], rows: Vector) -> HnswIndex:
+    graph = HnswIndex(rows.shape[1], capacity=2 * len(keys))
+    for key, row in zip(keys, rows, strict=True):
+        graph.add(key, row)
+    return graph

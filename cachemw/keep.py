@@ -1,0 +1,121 @@
+"""Storing an answer: the write gates, then the document, then its place in the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from cachemw_policies.freshness import effective_ttl
+from cachemw_policies.storing import AnswerFacts, SkipReason, StoreRules, why_not_store
+
+from cachemw.ask import Ask
+from cachemw.endpoints.base import Json, Verdict
+from cachemw.exact import ExactTier
+from cachemw.metrics import Metrics
+from cachemw.semantic import SemanticTier
+from cachemw.stores.base import Document
+
+_NOTHING = Verdict(
+    complete=False, truncated=False, blocked=False, prompt_tokens=0, completion_tokens=0
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSettings:
+    """`ttl` in seconds, `max_size` of one answer in bytes."""
+
+    ttl: float
+    max_size: int
+    store_truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What the upstream answered; `answer` is None where it is not complete. `seconds` it took."""
+
+    status: int
+    answer: Json | None
+    seconds: float
+
+
+class Keeper:
+    """Stores what passes the gates; runs beside the reply and never fails it."""
+
+    def __init__(
+        self,
+        settings: KeepSettings,
+        exact: ExactTier,
+        semantic: SemanticTier | None,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._exact = exact
+        self._semantic = semantic
+        self._metrics = metrics
+        self._clock = clock
+
+    async def keep(self, ask: Ask, fetched: Fetched, on_stored: Callable[[], None]) -> None:
+        """Store the answer if it may be; `on_stored` is called as soon as the store has it.
+
+        An embedding that is not ready by then follows in a second write, so that neither a client
+        nor the durability of the answer waits for it.
+        """
+        answer = fetched.answer or {}
+        verdict = _NOTHING if fetched.answer is None else ask.endpoint.verdict(answer)
+        body = ask.endpoint.pack(answer)
+        ttl = effective_ttl(self._settings.ttl, ask.directives.ttl)
+        reason = self._skip_reason(ask, fetched.status, verdict, len(body), ttl)
+        if reason is not None:
+            self._metrics.store_skipped.labels(reason.value).inc()
+            return
+        now = self._clock()
+        document = Document(
+            key=ask.key,
+            tenant=ask.tenant,
+            endpoint=ask.endpoint.name,
+            model=str(answer.get("model") or ask.route.model),
+            created_at=now,
+            expires_at=now + ttl,
+            prompt="" if ask.asked is None else ask.asked.text,
+            body=body,
+            upstream_seconds=fetched.seconds,
+            prompt_tokens=verdict.prompt_tokens,
+            completion_tokens=verdict.completion_tokens,
+            tags=ask.directives.tags,
+        )
+        pending = ask.asked is not None and not ask.asked.embedding.done()
+        if not pending:
+            document = await self._embedded(ask, document)
+        if await self._exact.put(document):
+            on_stored()
+            self._metrics.stored.labels(document.category).inc()
+        if pending:
+            document = await self._embedded(ask, document)
+            if document.embedded is not None:
+                await self._exact.put(document)
+        if self._semantic is not None:
+            await self._semantic.add(document)
+
+    async def _embedded(self, ask: Ask, document: Document) -> Document:
+        embedded = None if self._semantic is None else await self._semantic.embedded(ask)
+        return replace(document, embedded=embedded)
+
+    def _skip_reason(
+        self, ask: Ask, status: int, verdict: Verdict, size: int, ttl: float
+    ) -> SkipReason | None:
+        facts = AnswerFacts(
+            status=status,
+            complete=verdict.complete,
+            truncated=verdict.truncated,
+            blocked=verdict.blocked,
+            size=size,
+        )
+        rules = StoreRules(
+            in_scope=ask.endpoint.cacheable(ask.params),
+            store=ask.directives.store,
+            store_truncated=self._settings.store_truncated,
+            max_size=self._settings.max_size,
+            ttl=ttl,
+        )
+        return why_not_store(facts, rules)

@@ -1,0 +1,67 @@
+"""The path of a request, on one screen."""
+
+from __future__ import annotations
+
+from cachemw.ask import Ask, AskReader
+from cachemw.calls import Calls
+from cachemw.directives import Mode
+from cachemw.endpoints.base import Endpoint
+from cachemw.errors import OnlyIfCached
+from cachemw.exact import ExactTier
+from cachemw.forward import Forwarder
+from cachemw.http.messages import HttpRequest, Reply
+from cachemw.replay import Hit, Replayer
+from cachemw.semantic import SemanticTier
+from cachemw.states import DependencyState
+
+
+class RequestPath:
+    """Answers a request to a cached endpoint from the cheapest rung that is good enough."""
+
+    def __init__(
+        self,
+        asks: AskReader,
+        exact: ExactTier,
+        semantic: SemanticTier | None,
+        replayer: Replayer,
+        calls: Calls,
+        forwarder: Forwarder,
+        lookup_state: DependencyState,
+    ) -> None:
+        self._asks = asks
+        self._exact = exact
+        self._semantic = semantic
+        self._replayer = replayer
+        self._calls = calls
+        self._forwarder = forwarder
+        self._lookup_state = lookup_state
+
+    async def answer(self, request: HttpRequest, endpoint: Endpoint) -> Reply:
+        """Return the reply. Raises HttpError's kinds and ClientGone, nothing else."""
+        ask = await self._asks.read(request, endpoint)  # ask.py: parse, tenant, directives, key
+        if ask.directives.mode is Mode.OFF or not endpoint.cacheable(ask.params):
+            return await self._forwarder.bypass(ask)  # forward.py: the upstream, nothing kept
+        hit = await self._guarded_look_up(ask)
+        if hit is not None:
+            return self._replayer.reply(ask, hit)  # replay.py: plain or SSE, fresh id
+        if ask.directives.only_if_cached:
+            raise OnlyIfCached("No stored answer may be used for this request.")
+        return await self._calls.answer(ask)  # calls.py: single-flight; fetch.py, keep.py: store
+
+    async def _guarded_look_up(self, ask: Ask) -> Hit | None:
+        """Look up; a fault of ours that nothing below has foreseen is a miss, not an error."""
+        try:
+            return await self._look_up(ask)
+        except Exception as error:  # noqa: BLE001
+            self._lookup_state.down(type(error).__name__)
+            return None
+
+    async def _look_up(self, ask: Ask) -> Hit | None:
+        if ask.directives.read:
+            resident = await self._exact.find(ask.key, ask.max_age)  # exact.py: LRU, then store
+            if resident is not None:
+                return Hit(resident, "exact")
+        if self._semantic is None or ask.directives.mode < Mode.SEMANTIC:
+            return None
+        self._semantic.prepare(ask)  # semantic.py: question, partition, embedding
+        return await self._semantic.find(ask) if ask.directives.read else None

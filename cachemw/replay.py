@@ -1,0 +1,118 @@
+"""From a stored answer to a reply that a client library cannot tell from a real one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+import orjson
+
+from cachemw.ask import Ask
+from cachemw.endpoints.base import Fresh, Json
+from cachemw.exact import Resident
+from cachemw.http.messages import SSE_TYPE, Reply
+from cachemw.metrics import Metrics
+from cachemw.stores.base import Document
+from cachemw.upstreams.router import Route
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """Replayed streams: characters a piece, and seconds between two pieces (0: no pacing)."""
+
+    piece: int = 24
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What is to be served, from which layer; `similarity` for semantic hits."""
+
+    resident: Resident
+    layer: str
+    similarity: float | None = None
+
+
+class Replayer:
+    """Replays stored answers, plain or as SSE, with a fresh id and time."""
+
+    def __init__(
+        self,
+        settings: ReplaySettings,
+        metrics: Metrics,
+        *,
+        clock: Callable[[], float],
+        rng: Random,
+    ) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._rng = rng
+
+    def reply(self, ask: Ask, hit: Hit) -> Reply:
+        """Return the reply to a hit."""
+        now = self._clock()
+        document = hit.resident.document
+        fixed = hit.resident.headers
+        headers = [
+            SSE_TYPE if ask.stream else fixed[0],
+            *fixed[1:],
+            (b"x-cachemw-layer", hit.layer.encode()),
+            (b"age", b"%d" % max(0.0, now - document.created_at)),
+            (b"cache-status", _hit_status(document, hit.layer, now)),
+        ]
+        if hit.similarity is not None:
+            headers.append((b"x-cachemw-similarity", b"%.4f" % hit.similarity))
+        self._count(document, ask.route)
+        fresh = self._fresh(now)
+        reply = Reply(200, headers, layer=hit.layer, category=document.category)
+        if ask.stream:
+            reply.stream = self._paced(self.events(ask, orjson.loads(document.body), fresh))
+        else:
+            reply.body = ask.endpoint.render(document.body, fresh)
+        return reply
+
+    def answer_events(self, ask: Ask, answer: Json) -> AsyncIterator[bytes]:
+        """Replay, as SSE, an answer that another request has just got in plain form."""
+        packed = orjson.loads(ask.endpoint.pack(answer))
+        return self._paced(self.events(ask, packed, self._fresh(self._clock())))
+
+    def answer_body(self, ask: Ask, answer: Json) -> bytes:
+        """Render, in plain form, an answer that another request has just got as SSE."""
+        return ask.endpoint.render(ask.endpoint.pack(answer), self._fresh(self._clock()))
+
+    def events(self, ask: Ask, answer: Json, fresh: Fresh) -> Iterator[bytes]:
+        """Return the SSE events of a stored answer."""
+        piece = self._settings.piece
+        return ask.endpoint.events(answer, fresh, usage=ask.usage, piece=piece)
+
+    async def _paced(self, events: Iterator[bytes]) -> AsyncIterator[bytes]:
+        for event in events:
+            yield event
+            # Also without a pause: one long replay must not hold up everybody else.
+            await asyncio.sleep(self._settings.pause)
+
+    def _fresh(self, now: float) -> Fresh:
+        return Fresh(f"{self._rng.getrandbits(116):029x}", int(now))
+
+    def _count(self, document: Document, route: Route) -> None:
+        metrics = self._metrics
+        metrics.saved_seconds.inc(document.upstream_seconds)
+        metrics.saved_prompt_tokens.inc(document.prompt_tokens)
+        metrics.saved_completion_tokens.inc(document.completion_tokens)
+        price = route.price
+        if price.prompt or price.completion:
+            spent = document.prompt_tokens * price.prompt
+            spent += document.completion_tokens * price.completion
+            metrics.saved_usd.inc(spent / 1e6)
+
+
+def _hit_status(document: Document, layer: str, now: float) -> bytes:
+    """RFC 9211, section 2."""
+    return b'cachemw; hit; ttl=%d; key="%s"; detail=%s' % (
+        max(0.0, document.expires_at - now),
+        document.key[:8].hex().encode(),
+        layer.encode(),
+    )

@@ -1,0 +1,142 @@
+"""The semantic tier: near questions inside one partition, decided by policy."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from cachemw_policies.semantic import Decision, decide, effective_threshold
+
+from cachemw.ask import Ask, Asked
+from cachemw.embed.base import Embedder
+from cachemw.embed.batcher import MicroBatcher
+from cachemw.errors import CacheComponentError
+from cachemw.exact import ExactTier
+from cachemw.index.partitions import PartitionedIndex
+from cachemw.keys import compatibility_key
+from cachemw.metrics import Metrics
+from cachemw.replay import Hit
+from cachemw.states import DependencyState
+from cachemw.stores.base import Document, Embedded, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticSettings:
+    """`threshold` is a cosine similarity; `top_k` candidates are weighed; texts are bounded."""
+
+    threshold: float
+    top_k: int
+    max_chars: int
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticParts:
+    """What takes time to load: the embedder behind its batcher, and the index of its vectors."""
+
+    embedder: Embedder
+    batcher: MicroBatcher
+    index: PartitionedIndex
+
+
+class SemanticTier:
+    """Looks for a servable answer to a near question.
+
+    Until its parts are attached, and after any failure of theirs, everything is a miss. A text that
+    the embedder would cut is not looked up: two long prompts that begin alike would look the same.
+    """
+
+    def __init__(
+        self,
+        settings: SemanticSettings,
+        exact: ExactTier,
+        state: DependencyState,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._exact = exact
+        self._state = state
+        self._metrics = metrics
+        self._parts: SemanticParts | None = None
+        metrics.threshold.labels("default").set(settings.threshold)
+
+    def attach(self, parts: SemanticParts) -> None:
+        """Begin to serve."""
+        self._parts = parts
+
+    def prepare(self, ask: Ask) -> None:
+        """Find the question and begin to embed it; what comes of it stays in `ask.asked`."""
+        ask.asked = self._asked(ask)
+
+    async def find(self, ask: Ask) -> Hit | None:
+        """Return a hit to a prepared request, or None."""
+        parts, asked = self._parts, ask.asked
+        if parts is None or asked is None or not parts.index.has(asked.partition):
+            # Nothing to compare with: the embedding goes on beside the upstream call.
+            return None
+        try:
+            return await self._search(parts, ask, asked)
+        except CacheComponentError as error:
+            self._state.down(type(error).__name__)
+            return None
+
+    async def embedded(self, ask: Ask) -> Embedded | None:
+        """Return where the answer to `ask` stands in the index; None where it has no place."""
+        if self._parts is None or ask.asked is None:
+            return None
+        try:
+            vector = await ask.asked.embedding
+        except CacheComponentError as error:
+            self._state.down(type(error).__name__)
+            return None
+        return Embedded(ask.asked.partition, self._parts.embedder.fingerprint, vector)
+
+    async def add(self, document: Document) -> None:
+        """Make a stored document findable."""
+        if self._parts is not None and document.embedded is not None:
+            embedded = document.embedded
+            await self._parts.index.add(embedded.partition, document.key, embedded.vector)
+
+    def _asked(self, ask: Ask) -> Asked | None:
+        if self._parts is None:
+            return None
+        question = ask.endpoint.question(ask.params)
+        if question is None or len(question.text) > self._settings.max_chars:
+            return None
+        if self._parts.embedder.cuts(question.text):
+            return None
+        partition = compatibility_key(ask.scope, question.params_without, ask.endpoint.ignored)
+        embedding = asyncio.ensure_future(self._embed(self._parts, question.text))
+        # Nobody may come for it, when the answer is not stored: its failure is known by then.
+        embedding.add_done_callback(_retrieve)
+        return Asked(question.text, partition, embedding)
+
+    async def _embed(self, parts: SemanticParts, text: str) -> Vector:
+        with self._metrics.stage("embed"):
+            vector = await parts.batcher.embed(text)
+        self._state.up()
+        return vector
+
+    async def _search(self, parts: SemanticParts, ask: Ask, asked: Asked) -> Hit | None:
+        vector = await asked.embedding
+        with self._metrics.stage("search"):
+            candidates = await parts.index.search(asked.partition, vector, self._settings.top_k)
+        threshold = effective_threshold(self._settings.threshold, ask.directives.threshold)
+        decision = decide(candidates, threshold)
+        hit = await self._first_servable(ask, decision)
+        outcome = "miss" if hit is None else "hit"
+        if decision.best_similarity is not None:
+            self._metrics.semantic_similarity("default", outcome).observe(decision.best_similarity)
+        return hit
+
+    async def _first_servable(self, ask: Ask, decision: Decision) -> Hit | None:
+        """Return the best candidate whose document is still there and fresh."""
+        for candidate in decision.servable:
+            resident = await self._exact.find(candidate.key, ask.max_age)
+            if resident is not None:
+                return Hit(resident, "semantic", candidate.similarity)
+        return None
+
+
+def _retrieve(future: asyncio.Future[Vector]) -> None:
+    if not future.cancelled():
+        future.exception()

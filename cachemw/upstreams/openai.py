@@ -1,0 +1,151 @@
+"""An OpenAI-compatible backend over HTTP, through httpx."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import httpx
+
+from cachemw.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnavailable
+from cachemw.http.messages import Header
+from cachemw.states import DependencyState
+from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Time limits in seconds, and the number of connections kept to the backend.
+
+    `first_byte` counts until the head of the reply and then between two chunks of it; `total`
+    counts the whole call.
+    """
+
+    connect: float = 5.0
+    first_byte: float = 120.0
+    total: float = 600.0
+    connections: int = 256
+
+
+class OpenAIUpstream(Upstream):
+    """One backend behind `base_url` (which ends in /v1, as the client libraries have it).
+
+    `api_key` replaces the client's credential; without one the client's own is passed through.
+    `uds` reaches a backend on this machine through a Unix domain socket.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base_url: str,
+        *,
+        api_key: str | None = None,
+        limits: Limits = Limits(),
+        state: DependencyState,
+        uds: str | None = None,
+    ) -> None:
+        self.name = name
+        self._base = httpx.URL(base_url.rstrip("/"))
+        self._authorization = None if api_key is None else f"Bearer {api_key}".encode()
+        self._limits = limits
+        self._state = state
+        self._transport = httpx.AsyncHTTPTransport(
+            uds=uds,
+            limits=httpx.Limits(
+                max_connections=limits.connections,
+                max_keepalive_connections=limits.connections,
+            ),
+        )
+
+    async def start(self) -> None:
+        """Nothing to begin: connections are made when they are needed."""
+
+    async def send(self, request: UpstreamRequest) -> UpstreamReply:
+        """Make the call; see Upstream."""
+        deadline = asyncio.get_running_loop().time() + self._limits.total
+        outgoing = httpx.Request(
+            request.method,
+            self._url(request),
+            headers=self._headers(request),
+            content=request.body,
+            extensions={"timeout": self._timeouts()},
+        )
+        with self._mapped(before_head=True):
+            async with asyncio.timeout(min(self._limits.first_byte, self._limits.total)):
+                response = await self._transport.handle_async_request(outgoing)
+        self._state.up()
+        # The transport's response lacks the request that decoding errors name.
+        response.request = outgoing
+        headers = [(name.lower(), value) for name, value in response.headers.raw]
+        return UpstreamReply(
+            response.status_code, headers, self._chunks(response, deadline, raw=request.raw)
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._transport.aclose()
+
+    async def _chunks(
+        self, response: httpx.Response, deadline: float, *, raw: bool
+    ) -> AsyncGenerator[bytes, None]:
+        source = response.aiter_raw() if raw else response.aiter_bytes()
+        try:
+            while (chunk := await self._next(source, deadline)) is not None:
+                yield chunk
+        finally:
+            await response.aclose()
+
+    async def _next(self, source: AsyncIterator[bytes], deadline: float) -> bytes | None:
+        """Return the next chunk, None at the end.
+
+        The time limit stands around the wait alone: it must not strike its reader's own waits.
+        """
+        with self._mapped(before_head=False):
+            async with asyncio.timeout_at(deadline):
+                return await anext(source, None)
+
+    def _url(self, request: UpstreamRequest) -> httpx.URL:
+        path = self._base.raw_path.rstrip(b"/") + request.path.removeprefix("/v1").encode()
+        return self._base.copy_with(
+            raw_path=path + (b"?" + request.query if request.query else b"")
+        )
+
+    def _headers(self, request: UpstreamRequest) -> list[Header]:
+        headers = [(b"host", self._base.netloc), *request.headers]
+        if not request.raw:
+            headers.append((b"accept-encoding", b"identity"))
+        if isinstance(request.body, bytes) and request.body:
+            headers.append((b"content-length", str(len(request.body)).encode()))
+        if self._authorization is None:
+            return headers
+        return [
+            (name, value)
+            for name, value in headers
+            if name not in (b"authorization", b"api-key", b"x-api-key")
+        ] + [(b"authorization", self._authorization)]
+
+    def _timeouts(self) -> dict[str, float]:
+        limits = self._limits
+        return {
+            "connect": limits.connect,
+            "read": limits.first_byte,
+            "write": limits.first_byte,
+            "pool": limits.connect,
+        }
+
+    @contextlib.contextmanager
+    def _mapped(self, *, before_head: bool) -> Iterator[None]:
+        """Turn the library's errors into ours, in this one place."""
+        try:
+            yield
+        except (TimeoutError, httpx.TimeoutException) as error:
+            self._state.down(type(error).__name__)
+            raise UpstreamTimeout(f"Upstream '{self.name}' did not answer in time.") from error
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            self._state.down(type(error).__name__)
+            if before_head:
+                message = f"Upstream '{self.name}' could not be reached."
+                raise UpstreamUnavailable(message) from error
+            raise UpstreamBroken(f"Upstream '{self.name}' broke off its answer.") from error

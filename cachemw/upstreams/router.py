@@ -1,0 +1,82 @@
+"""Which upstream serves a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cachemw.errors import BadRequest, ModelNotFound
+from cachemw.upstreams.base import Upstream
+
+ANY_MODEL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """US dollars per million tokens."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """An upstream with what the configuration says about it.
+
+    `models` are the names it serves, `*` for any; `aliases` map a client's name to the upstream's.
+    `default_model` is used where a request names none; a backend with an `only_model` serves that
+    whatever name it is asked by. `ask_usage` has streams report their usage,
+    which a stored answer needs for clients that do not stream.
+    """
+
+    upstream: Upstream
+    models: tuple[str, ...] = (ANY_MODEL,)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    default_model: str | None = None
+    only_model: str | None = None
+    ask_usage: bool = True
+    prices: Mapping[str, Price] = field(default_factory=dict)
+
+    def serves(self, model: str) -> bool:
+        """Whether it serves the model by name."""
+        return model in self.models or model in self.aliases
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes, under which model name, at which price."""
+
+    backend: Backend
+    model: str
+
+    @property
+    def price(self) -> Price:
+        """The model's price, 0 where the configuration has none."""
+        return self.backend.prices.get(self.model, Price())
+
+
+class Router:
+    """Picks a backend: by the model's name first, else the first that takes any."""
+
+    def __init__(self, backends: Sequence[Backend]) -> None:
+        self.backends = tuple(backends)
+
+    def route(self, model: object) -> Route:
+        """Return the route of a request's `model` field. Raises BadRequest, ModelNotFound."""
+        if model is None:
+            return self._default()
+        if not isinstance(model, str) or not model:
+            raise BadRequest("'model' must be a non-empty string.", param="model")
+        named = (b for b in self.backends if b.serves(model))
+        anyone = (b for b in self.backends if ANY_MODEL in b.models)
+        backend = next(named, None) or next(anyone, None)
+        if backend is None:
+            raise ModelNotFound(f"No upstream serves the model '{model}'.", param="model")
+        return Route(backend, backend.only_model or backend.aliases.get(model, model))
+
+    def _default(self) -> Route:
+        for backend in self.backends:
+            default = backend.only_model or backend.default_model
+            if default is not None:
+                return Route(backend, default)
+        raise BadRequest("'model' is required.", param="model")
