@@ -107,7 +107,7 @@ class SemanticConfig(Section):
 
     threshold: float = Field(0.93, ge=0, le=1)
     top_k: int = Field(8, gt=0, le=100)
-    max_chars: int = Field(4000, gt=0)
+    max_chars: int = Field(2000, gt=0)
     max_vectors: int = Field(200_000, gt=0)
     switch_at: int = Field(8000, gt=0)
     search_seconds: float = Field(0.25, gt=0)

@@ -49,6 +49,13 @@ class Embedder(Protocol):
         """
         ...
 
+    def cuts(self, text: str) -> bool:
+        """Whether `text` is over the length limit, so that its end does not show in its vector.
+
+        May be called from any thread, beside `embed`.
+        """
+        ...
+
     def close(self) -> None:
         """Release the model. The embedder cannot be used afterwards."""
         ...

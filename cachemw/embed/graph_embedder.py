@@ -118,6 +118,10 @@ class GraphEmbedder:
             vectors[group] = self._session.run(inputs)
         return vectors
 
+    def cuts(self, text: str) -> bool:
+        """Whether `text` is over the length limit."""
+        return bool(self._tokens.encode([text])[0].overflowing)
+
     def close(self) -> None:
         """Release the session."""
         self._session.close()

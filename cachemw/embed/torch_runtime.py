@@ -64,6 +64,12 @@ class TorchEmbedder:
         )
         return vectors
 
+    def cuts(self, text: str) -> bool:
+        """Whether `text` is over the length limit."""
+        limit = self._model.max_seq_length
+        tokens = self._model.tokenizer(text, truncation=False, verbose=False)["input_ids"]
+        return limit is not None and len(tokens) > limit
+
     def close(self) -> None:
         """Drop the model."""
         del self._model

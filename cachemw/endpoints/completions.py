@@ -53,7 +53,7 @@ class Completions(Endpoint):
         return ChoicesCollector("text_completion", _choices(params))
 
     def events(self, answer: Json, fresh: Fresh, *, usage: bool, piece: int) -> Iterator[bytes]:
-        """Replay texts in pieces; one with logprobs, which are arrays over all of it, goes whole."""
+        """Replay texts in pieces; one with logprobs (arrays over all of it) goes whole."""
         kept = {k: v for k, v in answer.items() if k not in ("choices", "usage")}
         head = {"id": f"{self.id_prefix}{fresh.token}", "created": fresh.created, **kept}
         blank: Json = {"usage": None} if usage else {}
