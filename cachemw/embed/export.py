@@ -1,6 +1,6 @@
 """Exports a model as a graph for one runtime: `python -m cachemw.embed.export MODEL OUT RUNTIME`.
 
-Runs in a process of its own, so that torch (5 to 9 s, 600 MB) never enters the server's. OUT then
+Runs in a process of its own, so that torch (5 to 9 s, 500 MB) never enters the server's. OUT then
 holds the graph, the tokenizer and a manifest, or, if the graph does not equal the reference, only
 the reason. Exit status 0 in both cases; anything else is a failure worth trying again.
 """

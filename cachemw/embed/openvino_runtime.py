@@ -1,4 +1,4 @@
-"""OpenVINO: converts the traced torch module directly, needs no ONNX, starts in 0.3 s."""
+"""OpenVINO: converts the traced torch module directly, needs no ONNX, loads in 0.4 s."""
 
 from __future__ import annotations
 
