@@ -47,6 +47,9 @@ class FakeEmbedder:
             raise RuntimeError("no such luck")
         return np.stack([vector_of(text) for text in texts])
 
+    def cuts(self, text: str) -> bool:
+        return False
+
     def close(self) -> None:
         pass
 

@@ -70,3 +70,10 @@ def test_results_keep_the_order_of_the_texts(openvino_graph: Path) -> None:
 
 def test_no_texts_give_no_rows(openvino_graph: Path) -> None:
     assert embedder_on(RecordingSession(), openvino_graph).embed([]).shape == (0, 2)
+
+
+def test_only_texts_over_the_limit_are_cut(openvino_graph: Path) -> None:
+    embedder = embedder_on(RecordingSession(), openvino_graph)
+    assert not embedder.cuts("")
+    assert not embedder.cuts("hello " * 254)  # and two special tokens
+    assert embedder.cuts("hello " * 255)
