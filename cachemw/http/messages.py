@@ -17,7 +17,7 @@ JSON_TYPE: Header = (b"content-type", b"application/json")
 SSE_TYPE: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
-class ClientGone(Exception):  # noqa: N818
+class ClientGone(Exception):
     """The client hung up; nobody is there to be answered."""
 
 

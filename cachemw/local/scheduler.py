@@ -79,7 +79,7 @@ class _Slot(Generic[T]):
         except Exception as error:  # noqa: BLE001  its request gets it; the other requests go on
             # Frames and type only: a message may quote the prompt.
             frames = "".join(traceback.format_tb(error.__traceback__))
-            logger.error("generation failed: %s\n%s", type(error).__name__, frames)  # noqa: TRY400
+            logger.error("generation failed: %s\n%s", type(error).__name__, frames)
             failure = GenerationFailed(f"the generation failed: {type(error).__name__}")
             self.ticket.post(self.index, _Ended(failure))
         else:

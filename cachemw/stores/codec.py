@@ -40,7 +40,7 @@ _HEADER_BYTES = 1 + _DIGEST_BYTES
 _NUMBERS = struct.Struct("<dddIIII")
 
 
-class CorruptDocument(ValueError):  # noqa: N818 - a state of the data, like the names in errors.py
+class CorruptDocument(ValueError):
     """These bytes are not a document stored under this key."""
 
 
@@ -48,7 +48,7 @@ class OtherFormat(CorruptDocument):
     """Intact as far as one can tell, but of another codec version or dictionary."""
 
 
-class UnstorableDocument(ValueError):  # noqa: N818
+class UnstorableDocument(ValueError):
     """The document does not fit the format: too large, a count out of range, a lone surrogate."""
 
 

@@ -326,7 +326,7 @@ class SqliteStore(DocumentStore):
         connection.execute("DELETE FROM documents WHERE id <= ?", (newest_evicted,))
 
 
-class _CorruptRow(Exception):  # noqa: N818 - never leaves this file
+class _CorruptRow(Exception):
     """Carries a damaged row from the reader's thread to the event loop."""
 
     def __init__(self, row_id: int, key: bytes) -> None:
