@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import blake2b
@@ -189,6 +190,34 @@ def bomb(claimed: int | None, content: bytes, *, checksum: bool = True) -> bytes
 def test_dishonest_frames_are_refused(codec: DocumentCodec, frame: bytes, reason: str) -> None:
     with pytest.raises(CorruptDocument, match=reason):
         codec.decode(b"key", resealed(b"key", frame))
+
+
+def payload_with(names: bytes, *, names_length: int | None = None) -> bytes:
+    length = len(names) if names_length is None else names_length
+    return struct.pack("<dddIIII", 0.0, 1.0, 2.0, 3, 4, length, 0) + names
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        b"{}",
+        b"[]",
+        b"not json",
+        b'["t","e","m","c"]',
+        b'["t","e","m","c",["tag",1]]',
+        b'["t","e","m",1,[]]',
+        b'["t","e","m","c",null]',
+    ],
+)
+def test_names_that_were_never_written_are_refused(names: bytes) -> None:
+    assert unpack(b"key", payload_with(b'["t","e","m","c",["tag"]]'), None).tags == ("tag",)
+    with pytest.raises(CorruptDocument):
+        unpack(b"key", payload_with(names), None)
+
+
+def test_lengths_beyond_the_payload_are_refused() -> None:
+    with pytest.raises(CorruptDocument, match="lengths add up"):
+        unpack(b"key", payload_with(b"[]", names_length=2**32 - 1), None)
 
 
 def test_errors_do_not_quote_what_was_stored(

@@ -196,6 +196,23 @@ async def test_full_queue_refuses_at_once(
     await store.put(make_document(4))
 
 
+async def test_close_gives_up_on_a_stuck_thread(
+    open_sqlite: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_sqlite()
+    release = threading.Event()
+    far = asyncio.get_running_loop().time() + 60
+    stuck = asyncio.ensure_future(store._writer.call(lambda _: release.wait(60), far))
+    await asyncio.sleep(0)
+    monkeypatch.setattr("cachemw.stores.sqlite._CLOSE_TIMEOUT_S", 0.01)
+    with pytest.raises(StoreUnavailable, match="did not close"):
+        await store.aclose()
+    release.set()
+    monkeypatch.undo()
+    assert await stuck
+    await store.aclose()
+
+
 async def test_slow_read_times_out_and_heals(
     open_sqlite: Any, make_document: Make, same: Any
 ) -> None:
