@@ -11,9 +11,13 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
+
+EXIT_WITHIN_S = 10
+"""Seconds an orphaned worker has to finish by itself: more than its grace for open responses."""
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
@@ -47,12 +51,15 @@ def exit_at_eof(stream: BinaryIO) -> threading.Thread:
 
     Works on every platform, unlike PR_SET_PDEATHSIG, and also when the parent was killed. The
     signal lets uvicorn close the socket; before it has installed its handler, it simply kills.
+    A model that is stuck in a step cannot hold the process for longer than `EXIT_WITHIN_S`.
     """
 
     def wait() -> None:
         while stream.read(4096):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(EXIT_WITHIN_S)
+        os._exit(1)
 
     thread = threading.Thread(target=wait, name="cachemw-parent-watch", daemon=True)
     thread.start()

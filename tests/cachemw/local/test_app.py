@@ -171,6 +171,29 @@ async def test_refusals_name_the_field(
     assert param in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"logprobs": 3}, "logprobs"),
+        ({"echo": True}, "echo"),
+        ({"prompt": None}, "prompt"),
+        ({"prompt": [[1], []]}, "prompt"),
+        ({"prompt": ["x"] * 5, "n": 3}, "n"),
+        ({"messages": ASK}, "messages"),
+        ({"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+    ],
+)
+async def test_completion_refusals_name_the_field(
+    serve: Serve, scripted: Scripted, change: dict[str, Any], param: str
+) -> None:
+    with serve(scripted("x")) as socket:
+        async with raw_client(socket) as client:
+            body = {"model": "scripted", "prompt": "x"} | change
+            reply = await client.post("/v1/completions", json=body)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == param
+
+
 async def test_null_and_bookkeeping_fields_are_accepted(serve: Serve, scripted: Scripted) -> None:
     nulls = dict.fromkeys(["temperature", "top_p", "stop", "n", "seed", "stream", "logit_bias"])
     extras = {"user": "u", "metadata": {}, "tools": [{}], "response_format": {"type": "text"}}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,17 @@ def test_a_template_that_refuses_says_so_without_quoting(tiny_model_dir: Path) -
     tokenizer.chat_template = None
     with pytest.raises(UnsupportedParameter):
         LoadedModel(model, tokenizer).encode_chat([])
+
+
+LAB_MODEL = files("cachemw") / "assets" / "lab_model"
+
+
+@pytest.mark.skipif(not LAB_MODEL.is_dir(), reason="the lab model is not in this checkout")
+def test_the_embedded_model_answers_and_ends_by_itself() -> None:
+    model = load_model(str(LAB_MODEL), threads=1)
+    prompt = model.encode_chat([{"role": "user", "content": "What is the capital of France?"}])
+    deltas = run(model, request(prompt=tuple(prompt), max_tokens=200))
+    assert deltas[-1].finish_reason == "stop"
+    answer = text_of(deltas)
+    assert answer.strip()
+    assert "<|" not in answer
