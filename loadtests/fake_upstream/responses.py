@@ -21,6 +21,7 @@ _ECHOED: Mapping[str, Any] = MappingProxyType(
         "metadata": {},
         "parallel_tool_calls": True,
         "previous_response_id": None,
+        "store": True,
         "reasoning": {"effort": None, "summary": None},
         "temperature": 1.0,
         "text": {"format": {"type": "text"}},

@@ -76,7 +76,7 @@ def proxy(fake: RunningFake) -> Iterator[str]:
             "upstreams": [{"name": "fake", "base_url": fake.url + "/v1", "models": ["*"]}],
             "store": {"kind": "memory"},
             "semantic": {"threshold": 0.9},
-            "server": {"max_body_bytes": MAX_BODY_BYTES},
+            "server": {"max_body_bytes": MAX_BODY_BYTES, "shutdown_seconds": 1.0},
         },
         env={},
     )

@@ -124,7 +124,7 @@ async def test_health_answers_while_upstream_hangs(
     async_client: AsyncOpenAI, proxy: str, question: Question
 ) -> None:
     hanging = [
-        asyncio.create_task(_plain(async_client, question.chat("hang", seed=seed)))
+        asyncio.create_task(_plain(async_client, question.chat("delay=3", seed=seed)))
         for seed in range(20)
     ]
     await asyncio.sleep(0.2)

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-# Not in OpenAI's schema: what reasoning models behind compatible servers send.
-KNOWN_EXTRAS = frozenset({"reasoning_content"})
+# Sent, and not in the package's models: `reasoning_content` by reasoning models behind compatible
+# servers, `store` by OpenAI in every response.
+KNOWN_EXTRAS = frozenset({"reasoning_content", "store"})
 
 
 def check(kind: Any, payload: Any, *, extras: Collection[str] = KNOWN_EXTRAS) -> Any:
