@@ -18,7 +18,7 @@ _KINDS: Mapping[int, tuple[str, str | None]] = MappingProxyType(
 _SERVER = ("server_error", None)
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer, not a fault of the fake's
+class Refused(Exception):
     """The request gets an error for its answer."""
 
     def __init__(self, status: int, message: str, param: str | None = None) -> None:

@@ -23,7 +23,7 @@ _EVENTS: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 _GZIP: Header = (b"content-encoding", b"gzip")
 
 
-class ClientLeft(Exception):  # noqa: N818 - an event, not a fault
+class ClientLeft(Exception):
     """The client closed its connection."""
 
 
