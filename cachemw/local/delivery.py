@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Sequence
 
 import orjson
 from fastapi import Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from cachemw.errors import HttpError
 from cachemw.local.generate import Delta
@@ -17,28 +19,47 @@ from cachemw.local.scheduler import Ticket
 from cachemw.local.shapes import Json, Outcome, Shape, usage
 
 
-async def stream_events(
-    ticket: Ticket[Delta], shape: Shape, outcomes: Sequence[Outcome], prompt_tokens: int
+class EventStream(StreamingResponse):
+    """Server-sent events of a streamed response.
+
+    However it ends, the generations stop: also when the client is gone before the first event,
+    in which case the event generator, never begun, would not run a `finally` of its own.
+    """
+
+    def __init__(
+        self, ticket: Ticket[Delta], shape: Shape, choices: int, prompt_tokens: int
+    ) -> None:
+        events = _events(ticket, shape, choices, prompt_tokens)
+        super().__init__(events, media_type="text/event-stream")
+        self._ticket = ticket
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the events; the ASGI entry point."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ticket.cancel()
+
+
+async def _events(
+    ticket: Ticket[Delta], shape: Shape, choices: int, prompt_tokens: int
 ) -> AsyncIterator[bytes]:
-    """Server-sent events of a streamed response. Closing it stops the generations."""
+    produced = [0] * choices
     try:
-        for index in range(len(outcomes)):
+        for index in range(choices):
             opening = shape.opening(index)
             if opening is not None:
                 yield _event(opening)
         async for index, delta in ticket:
-            outcomes[index].produced = delta.produced
+            produced[index] = delta.produced
             for chunk in shape.pieces(index, delta):
                 yield _event(chunk)
         if shape.include_usage:
-            produced = sum(outcome.produced for outcome in outcomes)
-            yield _event(shape.chunk([], usage(prompt_tokens, produced)))
+            yield _event(shape.chunk([], usage(prompt_tokens, sum(produced))))
         yield b"data: [DONE]\n\n"
     except HttpError as error:
         # The status line is out already: OpenAI's clients raise on an `error` event.
         yield b"data: " + error.body() + b"\n\n"
-    finally:
-        ticket.cancel()
 
 
 async def collect(ticket: Ticket[Delta], outcomes: Sequence[Outcome], request: Request) -> bool:

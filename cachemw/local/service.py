@@ -10,10 +10,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 
 from cachemw.errors import BadRequest, ModelNotFound
-from cachemw.local.delivery import collect, json_response, stream_events
+from cachemw.local.delivery import EventStream, collect, json_response
 from cachemw.local.errors import ContextLengthExceeded
 from cachemw.local.generate import Delta, GenerationRequest, TokenSequence, generate
 from cachemw.local.sampling import SamplingParams
@@ -161,10 +160,9 @@ class Service:
         ]
         ticket = self._scheduler.submit([self._steps(generation) for generation in generations])
         prompt_tokens = sum(len(template.prompt) for template in templates)
-        outcomes = [Outcome() for _ in generations]
         if body.stream:
-            events = stream_events(ticket, shape, outcomes, prompt_tokens)
-            return StreamingResponse(events, media_type="text/event-stream")
+            return EventStream(ticket, shape, len(generations), prompt_tokens)
+        outcomes = [Outcome() for _ in generations]
         if not await collect(ticket, outcomes, request):
             return Response(status_code=CLIENT_GONE)
         return json_response(shape.whole(outcomes, prompt_tokens))
