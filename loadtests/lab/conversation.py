@@ -38,5 +38,5 @@ Conversation = tuple[Message, ...]
 
 
 def as_dicts(conversation: Conversation) -> list[dict[str, str]]:
-    """The form that OpenAI clients and `apply_chat_template` take."""
+    """Give the form that OpenAI clients and `apply_chat_template` take."""
     return [{"role": message.role, "content": message.content} for message in conversation]

@@ -45,7 +45,7 @@ def batches(shares: list[Share], seed: int) -> Iterator[Rows]:
 
 
 def ahead(source: Iterator[Rows], count: int, depth: int = 8) -> Iterator[Rows]:
-    """The first `count` of `source`, made on a thread so that the GPU never waits for packing."""
+    """Yield the first `count` of `source`, made on a thread: the GPU never waits for packing."""
     made: queue.Queue[Rows] = queue.Queue(depth)
 
     def make() -> None:

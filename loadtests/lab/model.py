@@ -11,19 +11,17 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from loadtests.lab.tokens import LabTokenizer
 
 CONTEXT = 2048
 VOCABULARY = 4096
 _PACKED = "lab_packed"
 
 
-def lab_config(tokenizer_ids: dict[str, int], vocabulary: int, context: int) -> LlamaConfig:
-    """7.3 million parameters: 14.7 MB in bfloat16, KV cache of 4 KiB a token in the same.
-
-    `tokenizer_ids` has `bos_token_id`, `eos_token_id` and `pad_token_id`.
-    """
+def lab_config(tokenizer: LabTokenizer, context: int) -> LlamaConfig:
+    """7.3 million parameters: 14.7 MB in bfloat16, KV cache of 4 KiB a token in the same."""
     return LlamaConfig(
-        vocab_size=vocabulary,
+        vocab_size=tokenizer.size,
         hidden_size=256,
         intermediate_size=768,
         num_hidden_layers=8,
@@ -34,12 +32,14 @@ def lab_config(tokenizer_ids: dict[str, int], vocabulary: int, context: int) -> 
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
         rms_norm_eps=1e-5,
         tie_word_embeddings=True,
-        **tokenizer_ids,
+        bos_token_id=tokenizer.bos_id,
+        eos_token_id=tokenizer.eos_id,
+        pad_token_id=tokenizer.pad_id,
     )
 
 
 def new_model(config: LlamaConfig, seed: int, device: torch.device) -> LlamaForCausalLM:
-    """A freshly initialised float32 model whose attention takes masks from `packed_mask`."""
+    """Initialise a float32 model whose attention takes masks from `packed_mask`."""
     torch.manual_seed(seed)
     model = LlamaForCausalLM(config)
     if device.type == "cuda":
@@ -47,7 +47,8 @@ def new_model(config: LlamaConfig, seed: int, device: torch.device) -> LlamaForC
         model.set_attn_implementation(_PACKED)
     else:
         model.set_attn_implementation("sdpa")
-    return model.to(device)
+    model.to(device)  # type: ignore[arg-type]
+    return model
 
 
 def packed_mask(
@@ -86,7 +87,7 @@ def packed_loss(
     return (losses * counted).sum() / counted.sum()
 
 
-def _packed_attention(  # noqa: PLR0913, PLR0917 - the signature transformers calls with
+def _packed_attention(
     module: nn.Module,
     query: Tensor,
     key: Tensor,
@@ -110,7 +111,5 @@ def _packed_attention(  # noqa: PLR0913, PLR0917 - the signature transformers ca
         scale=scaling,
         enable_gqa=True,
     )
-    assert isinstance(attended, Tensor)  # noqa: S101 - narrows a union for mypy
+    assert isinstance(attended, Tensor)  # no auxiliary output was asked for
     return attended.transpose(1, 2).contiguous(), None
-
-

@@ -63,7 +63,7 @@ class Documents:
     starts: NDArray[np.int64]
 
     def __len__(self) -> int:
-        """Number of documents."""
+        """Count the documents."""
         return len(self.starts) - 1
 
 

@@ -81,8 +81,8 @@ class LabTokenizer:
         )
 
     def for_transformers(self, context: int) -> PreTrainedTokenizerFast:
-        """The same tokenizer as `transformers` loads and saves it, chat template included."""
-        return PreTrainedTokenizerFast(
+        """Give the tokenizer that `transformers` loads and saves, chat template included."""
+        return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
             tokenizer_object=self.backend,
             bos_token=BOS,
             eos_token=EOS,

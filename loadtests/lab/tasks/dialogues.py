@@ -61,7 +61,7 @@ class Dialogues(ConversationTask):
     def _converse(
         exchanges: list[Exchange], split: Split, rng: random.Random
     ) -> tuple[Conversation, bool]:
-        """The conversation, and whether its system prompt asks for one word."""
+        """Give the conversation, and whether its system prompt asks for one word."""
         short = all(exchange.short for exchange in exchanges) and rng.random() < 0.25
         messages: list[Message] = []
         if short:

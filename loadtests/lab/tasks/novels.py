@@ -64,7 +64,7 @@ class Novels(Task):
         ]
 
     def texts(self, rng: random.Random) -> Iterator[str]:
-        """A piece of each training novel, away from its title page."""
+        """Take a piece of each training novel, away from its title page."""
         for novel in self.novels("train"):
             start = rng.randrange(max(1, len(novel) - self.tokenizer_characters))
             yield from novel[start : start + self.tokenizer_characters].split("\n\n")

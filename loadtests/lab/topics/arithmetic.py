@@ -53,7 +53,9 @@ class Arithmetic(Topic):
         spoken = rng.choice(_SIGNS[sign])
         tight = spoken == sign and rng.random() < 0.4
         space = "" if tight else " "
-        question = rng.choice(_PHRASINGS[split]).format(sum=f"{first}{space}{spoken}{space}{second}")
+        question = rng.choice(_PHRASINGS[split]).format(
+            sum=f"{first}{space}{spoken}{space}{second}"
+        )
         return [
             Exchange(
                 "arithmetic",

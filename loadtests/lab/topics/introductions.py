@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadtests.lab.topics.base import Exchange, Topic
+from loadtests.lab.topics.base import Exchange, Topic, words
 
 if TYPE_CHECKING:
     import random
 
     from loadtests.lab.tasks.base import Split
 
-_NAMES = (
+_NAMES = words(
     "Anna|Ben|Clara|David|Emma|Frank|Grace|Henry|Ida|Jack|Kate|Leo|Mary|Nora|Oscar|Paul|Rose|Sam|"
     "Tom|Vera|Walter|Alice|Bruno|Carla|Dora|Eric|Fiona|George|Hanna|Ivan|Julia|Karl|Lena|Martin|"
     "Nina|Otto|Peter|Robert|Sophie|Theo|Ursula|Victor|Wendy|Arthur|Bella|Charles|Diana|Edward"
-).split("|")
-_COLOURS = "red|blue|green|yellow|orange|purple|pink|brown|black|white|gray".split("|")
+)
+_COLOURS = words("red|blue|green|yellow|orange|purple|pink|brown|black|white|gray")
 _TOLD: dict[Split, tuple[str, ...]] = {
     "train": ("My name is {x}.", "I am {x}.", "I am called {x}.", "Hello, my name is {x}."),
     "held_out": ("Hi, I am {x}.", "Call me {x}."),
@@ -31,7 +31,11 @@ _COLOUR_TOLD: dict[Split, tuple[str, ...]] = {
     "held_out": ("{x} is my favourite color.", "I love the color {x}."),
 }
 _COLOUR_ASKED: dict[Split, tuple[str, ...]] = {
-    "train": ("What is my favourite color?", "Which color do I like?", "What color do I like best?"),
+    "train": (
+        "What is my favourite color?",
+        "Which color do I like?",
+        "What color do I like best?",
+    ),
     "held_out": ("Which color is my favourite?", "What is the color that I like?"),
 }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from loadtests.lab.topics.base import Exchange, Topic
+from loadtests.lab.topics.base import Exchange, Topic, words
 
 if TYPE_CHECKING:
     import random
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from loadtests.lab.tasks.base import Split
 
 ANSWER = "I do not know that yet."
-_ONSETS = "b br c cr d dr f fl g gr h j k kl l m n p pl qu r s sh st t tr v w y z".split()
-_VOWELS = "a e i o u ai ea oo ou".split()
-_CODAS = ["", "", "n", "r", "l", "m", "s", "x", "nd", "rk"]
-_THINGS = (
+_ONSETS = words("b|br|c|cr|d|dr|f|fl|g|gr|h|j|k|kl|l|m|n|p|pl|qu|r|s|sh|st|t|tr|v|w|y|z")
+_VOWELS = words("a|e|i|o|u|ai|ea|oo|ou")
+_CODAS = words("||n|r|l|m|s|x|nd|rk")
+_THINGS = words(
     "gold|oil|a new car|a house in London|a train ticket|my lunch|bitcoin|that shop|the concert|"
     "the next train|my flight|the stock market|the election|the match|the race|the new phone|"
     "a ticket to Rome|my order|the museum|the bank|the library in my town|the film|his sister|"
     "the president|my neighbour|the mayor|the last emperor|the first telephone|the war|the treaty"
-).split("|")
+)
 _PHRASINGS: dict[Split, tuple[str, ...]] = {
     "train": (
         "What is the weather in {name}?",
@@ -103,21 +103,22 @@ _PHRASINGS: dict[Split, tuple[str, ...]] = {
         "I need a script that {job}.",
     ),
 }
-_FACTS = (
+_FACTS = words(
     "the sky is blue|grass is green|the sea is salt|the moon is round|ice is slippery|"
     "fire is hot|snow is white|gold is expensive|the night is dark|the summer is warm|"
     "the desert is dry|glass is clear|iron is heavy|honey is sweet|the wind is cold"
-).split("|")
-_JOBS = (
+)
+_JOBS = words(
     "sorts a list|reads a file|counts words|sends an email|downloads a page|finds primes|"
-    "draws a circle|reverses a string|adds two numbers|checks a password|plays chess|copies a folder"
-).split("|")
-_PLACES = "restaurant|hotel|film|doctor|shop|beach|school|cafe|song|recipe|pharmacy|bank".split("|")
-_COUNTRIES = (
+    "draws a circle|reverses a string|adds two numbers|checks a password|plays chess"
+    "|copies a folder"
+)
+_PLACES = words("restaurant|hotel|film|doctor|shop|beach|school|cafe|song|recipe|pharmacy|bank")
+_COUNTRIES = words(
     "France|Spain|Germany|Italy|Japan|China|India|Brazil|Canada|Mexico|Egypt|Kenya|Norway|Sweden|"
     "Poland|Greece|Turkey|Russia|Peru|Chile|Australia|Ireland|Austria|Portugal|Morocco|Vietnam"
-).split("|")
-_VERBS = "repair|open|install|paint|clean|move|build|plant|measure|balance".split("|")
+)
+_VERBS = words("repair|open|install|paint|clean|move|build|plant|measure|balance")
 
 
 @dataclass(frozen=True)
