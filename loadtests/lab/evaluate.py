@@ -10,6 +10,7 @@ import json
 import lzma
 import math
 import random
+import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -66,8 +67,9 @@ class Answered:
 
     @property
     def right(self) -> bool:
-        """Contains what every right answer contains."""
-        return self.probe.key.casefold() in self.said.casefold()
+        """Contains, as whole words, what every right answer contains."""
+        key = re.escape(self.probe.key.strip())
+        return re.search(rf"(?<!\w){key}(?!\w)", self.said, re.IGNORECASE) is not None
 
 
 def windows(length: int, context: int, stride: int) -> list[tuple[int, int, int]]:

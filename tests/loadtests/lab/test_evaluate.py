@@ -35,7 +35,7 @@ def test_wilson_interval_matches_a_known_value() -> None:
 
 
 def test_strided_windows_agree_with_one_pass(tokenizer: LabTokenizer) -> None:
-    model = new_model(lab_config(tokenizer, context=256), 1, torch.device("cpu")).eval()
+    model = new_model(lab_config(tokenizer, context=256), 1, torch.device("cpu"))
     served = tokenizer.for_transformers(context=256)
     text = "What is the capital of Peru? Line.\nAnother liné.\n"
     whole = bits_per_byte(model, served, text, stride=8)
@@ -60,8 +60,14 @@ def test_a_longer_right_answer_is_right_but_not_exact() -> None:
     assert [wrong["said"] for wrong in figures["wrong"]] == [""]
 
 
+def test_a_key_inside_another_word_does_not_count() -> None:
+    probe = Probe("elements", (), "The chemical symbol for carbon is C.", "C")
+    assert Answered(probe, "The chemical symbol for carbon is C.").right
+    assert not Answered(probe, "The chemical symbol for carbon is Ca.").right
+
+
 def test_answers_come_in_the_order_of_the_probes(tokenizer: LabTokenizer) -> None:
-    model = new_model(lab_config(tokenizer, context=256), 1, torch.device("cpu")).eval()
+    model = new_model(lab_config(tokenizer, context=256), 1, torch.device("cpu"))
     probes = [PROBE, Probe("x", (Message("user", "A much longer question?"),), "a", "a")]
     answered = answer(model, tokenizer.for_transformers(context=256), probes, batch=1)
     assert [one.probe for one in answered] == probes

@@ -7,7 +7,7 @@ CPU = torch.device("cpu")
 
 
 def test_a_packed_document_is_read_as_if_alone(tokenizer: LabTokenizer) -> None:
-    model = new_model(lab_config(tokenizer, context=64), seed=1, device=CPU).eval()
+    model = new_model(lab_config(tokenizer, context=64), seed=1, device=CPU)
     tokens = torch.arange(10, 30)[None]
     documents = torch.tensor([[0] * 8 + [1] * 12])
     with torch.no_grad():

@@ -2,7 +2,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -38,8 +38,8 @@ def test_a_run_learns_saves_and_loads(tmp_path: Path) -> None:
     log = train([(Greeting(), 1.0)], plan, tmp_path, torch.device("cpu"))
     losses = [row["loss"] for row in log.losses if "loss" in row]
     assert losses[-1] < losses[0] / 4
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
-    model = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    tokenizer: Any = AutoTokenizer.from_pretrained(tmp_path)
+    model: Any = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": "Hello there."}],
         add_generation_prompt=True,

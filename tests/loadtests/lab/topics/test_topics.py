@@ -3,6 +3,7 @@ from itertools import pairwise
 
 import pytest
 
+from loadtests.lab.tasks.base import Split
 from loadtests.lab.topics import Topic, default_topics
 from loadtests.lab.topics.arithmetic import Arithmetic
 from loadtests.lab.topics.introductions import Introductions
@@ -13,7 +14,7 @@ TOPICS = [topic for topic, _ in default_topics()]
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: type(topic).__name__)
 @pytest.mark.parametrize("split", ["train", "held_out"])
-def test_every_answer_holds_its_key(topic: Topic, split: str) -> None:
+def test_every_answer_holds_its_key(topic: Topic, split: Split) -> None:
     rng = random.Random(1)
     for _ in range(20):
         for exchange in topic.draw(split, rng):
