@@ -1,0 +1,43 @@
+"""What the demonstration asks, and what should come of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One request: who asks what how, and the layer that should answer."""
+
+    what: str
+    question: str
+    layer: str
+    tenant: str = "alice"
+    stream: bool = False
+    system: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+FRANCE = "What is the capital of France?"
+DARK_ON = "How do I turn on dark mode?"
+
+
+def session() -> tuple[Step, ...]:
+    """Return the steps, in order."""
+    return (
+        Step("new question", FRANCE, "upstream"),
+        Step("the same again", FRANCE, "exact"),
+        Step("other words", "Which city is the capital of France?", "semantic"),
+        Step("other words", "Tell me the capital of France.", "semantic"),
+        Step("near miss", "What is the capital of Spain?", "upstream"),
+        Step("new question", DARK_ON, "upstream"),
+        Step("other words", "How can I turn on dark mode?", "semantic"),
+        Step("near miss", "How do I turn off dark mode?", "upstream"),
+        Step("streamed, again", DARK_ON, "exact", stream=True),
+        Step("streamed, new", "What is a cache?", "upstream", stream=True),
+        Step("streamed, other words", "Explain what a cache is.", "semantic", stream=True),
+        Step("other system prompt", FRANCE, "upstream", system="Answer in one word."),
+        Step("other tenant", FRANCE, "upstream", tenant="bob"),
+        Step("other tenant, again", FRANCE, "exact", tenant="bob"),
+        Step("asked for anew", FRANCE, "upstream", headers={"cache-control": "no-cache"}),
+    )
