@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from cachemw_policies.freshness import freshness
 
@@ -26,6 +27,14 @@ class Resident:
     headers: tuple[Header, ...]
 
 
+class Miss(Enum):
+    """Why there is nothing to serve: no such document, none young enough, or the store failed."""
+
+    ABSENT = auto()
+    TOO_OLD = auto()
+    UNKNOWN = auto()
+
+
 class ExactTier:
     """Finds, keeps and removes documents by exact key.
 
@@ -46,21 +55,26 @@ class ExactTier:
         self._metrics = metrics
         self._clock = clock
 
-    async def find(self, key: bytes, max_age: float | None = None) -> Resident | None:
+    async def find(self, key: bytes, max_age: float | None = None) -> Resident | Miss:
         """Return the document under `key` if it may be served: LRU first, then the store."""
         resident = self._lru.get(key)
         if resident is None:
-            document = await self._fetch(key)
+            try:
+                document = await self._fetch(key)
+            except StoreUnavailable as error:
+                self._failed("get", error)
+                return Miss.UNKNOWN
             if document is None:
-                return None
+                return Miss.ABSENT
             resident = self._keep(document)
         document = resident.document
         now = self._clock()
         if freshness(document.created_at, document.expires_at, now, max_age).servable:
             return resident
-        if now >= document.expires_at:
-            self._lru.remove(key)
-        return None
+        if now < document.expires_at:
+            return Miss.TOO_OLD
+        self._lru.remove(key)
+        return Miss.ABSENT
 
     async def put(self, document: Document) -> bool:
         """Keep a document; returns whether the store has it too (durably, where it can)."""
@@ -68,22 +82,20 @@ class ExactTier:
         try:
             await self._store.put(document)
         except StoreUnavailable as error:
-            self._state.down(type(error).__name__)
-            self._metrics.store_failures.labels("put").inc()
+            self._failed("put", error)
             return False
         self._state.up()
         return True
 
     async def _fetch(self, key: bytes) -> Document | None:
-        try:
-            with self._metrics.stage("store_get"):
-                document = await self._store.get(key)
-        except StoreUnavailable as error:
-            self._state.down(type(error).__name__)
-            self._metrics.store_failures.labels("get").inc()
-            return None
+        with self._metrics.stage("store_get"):
+            document = await self._store.get(key)
         self._state.up()
         return document
+
+    def _failed(self, operation: str, error: StoreUnavailable) -> None:
+        self._state.down(type(error).__name__)
+        self._metrics.store_failures.labels(operation).inc()
 
     def _keep(self, document: Document) -> Resident:
         resident = Resident(document, _fixed_headers(document))

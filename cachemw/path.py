@@ -7,7 +7,7 @@ from cachemw.calls import Calls
 from cachemw.directives import Mode
 from cachemw.endpoints.base import Endpoint
 from cachemw.errors import OnlyIfCached
-from cachemw.exact import ExactTier
+from cachemw.exact import ExactTier, Resident
 from cachemw.forward import Forwarder
 from cachemw.http.messages import HttpRequest, Reply
 from cachemw.replay import Hit, Replayer
@@ -58,9 +58,9 @@ class RequestPath:
 
     async def _look_up(self, ask: Ask) -> Hit | None:
         if ask.directives.read:
-            resident = await self._exact.find(ask.key, ask.max_age)  # exact.py: LRU, then store
-            if resident is not None:
-                return Hit(resident, "exact")
+            found = await self._exact.find(ask.key, ask.max_age)  # exact.py: LRU, then store
+            if isinstance(found, Resident):
+                return Hit(found, "exact")
         if self._semantic is None or ask.directives.mode < Mode.SEMANTIC:
             return None
         self._semantic.prepare(ask)  # semantic.py: question, partition, embedding

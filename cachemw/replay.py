@@ -17,6 +17,9 @@ from cachemw.metrics import Metrics
 from cachemw.stores.base import Document
 from cachemw.upstreams.router import Route
 
+# A stream of more pieces than this only costs both sides time.
+_MAX_PIECES = 400
+
 
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
@@ -69,24 +72,24 @@ class Replayer:
         fresh = self._fresh(now)
         reply = Reply(200, headers, layer=hit.layer, category=document.category)
         if ask.stream:
-            reply.stream = self._paced(self.events(ask, orjson.loads(document.body), fresh))
+            reply.stream = self._paced(self.events(ask, document.body, fresh))
         else:
             reply.body = ask.endpoint.render(document.body, fresh)
         return reply
 
     def answer_events(self, ask: Ask, answer: Json) -> AsyncIterator[bytes]:
         """Replay, as SSE, an answer that another request has just got in plain form."""
-        packed = orjson.loads(ask.endpoint.pack(answer))
+        packed = ask.endpoint.pack(answer)
         return self._paced(self.events(ask, packed, self._fresh(self._clock())))
 
     def answer_body(self, ask: Ask, answer: Json) -> bytes:
         """Render, in plain form, an answer that another request has just got as SSE."""
         return ask.endpoint.render(ask.endpoint.pack(answer), self._fresh(self._clock()))
 
-    def events(self, ask: Ask, answer: Json, fresh: Fresh) -> Iterator[bytes]:
-        """Return the SSE events of a stored answer."""
-        piece = self._settings.piece
-        return ask.endpoint.events(answer, fresh, usage=ask.usage, piece=piece)
+    def events(self, ask: Ask, body: bytes, fresh: Fresh) -> Iterator[bytes]:
+        """Return the SSE events of a stored answer, long ones in longer pieces."""
+        piece = max(self._settings.piece, len(body) // _MAX_PIECES)
+        return ask.endpoint.events(orjson.loads(body), fresh, usage=ask.usage, piece=piece)
 
     async def _paced(self, events: Iterator[bytes]) -> AsyncIterator[bytes]:
         for event in events:

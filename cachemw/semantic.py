@@ -11,7 +11,7 @@ from cachemw.ask import Ask, Asked
 from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
 from cachemw.errors import CacheComponentError
-from cachemw.exact import ExactTier
+from cachemw.exact import ExactTier, Miss, Resident
 from cachemw.index.partitions import PartitionedIndex
 from cachemw.keys import compatibility_key
 from cachemw.metrics import Metrics
@@ -122,18 +122,25 @@ class SemanticTier:
             candidates = await parts.index.search(asked.partition, vector, self._settings.top_k)
         threshold = effective_threshold(self._settings.threshold, ask.directives.threshold)
         decision = decide(candidates, threshold)
-        hit = await self._first_servable(ask, decision)
+        hit = await self._first_servable(parts, ask, asked, decision)
         outcome = "miss" if hit is None else "hit"
         if decision.best_similarity is not None:
             self._metrics.semantic_similarity("default", outcome).observe(decision.best_similarity)
         return hit
 
-    async def _first_servable(self, ask: Ask, decision: Decision) -> Hit | None:
-        """Return the best candidate whose document is still there and fresh."""
+    async def _first_servable(
+        self, parts: SemanticParts, ask: Ask, asked: Asked, decision: Decision
+    ) -> Hit | None:
+        """Return the best candidate whose document is still there and fresh.
+
+        What is gone from the store leaves the index too, or it would crowd out what is there.
+        """
         for candidate in decision.servable:
-            resident = await self._exact.find(candidate.key, ask.max_age)
-            if resident is not None:
-                return Hit(resident, "semantic", candidate.similarity)
+            found = await self._exact.find(candidate.key, ask.max_age)
+            if isinstance(found, Resident):
+                return Hit(found, "semantic", candidate.similarity)
+            if found is Miss.ABSENT:
+                await parts.index.remove(asked.partition, candidate.key)
         return None
 
 

@@ -33,7 +33,7 @@ def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
         cells = _cells(outcome, _upstream_seconds(outcomes, outcome))
         table.add_row(*(cells if with_answers else cells[:-1]))
     console.print(table)
-    console.print("sim.: cosine similarity to the stored question. saved: against its first answer.")
+    console.print("sim.: cosine similarity of the questions. saved: against the first answer.")
 
 
 def print_summary(console: Console, outcomes: Sequence[Outcome]) -> None:

@@ -9,6 +9,8 @@ from cachemw.errors import BadRequest, ModelNotFound
 from cachemw.upstreams.base import Upstream
 
 ANY_MODEL = "*"
+# Routes kept by model name: every request asks, and a client can make up names without end.
+_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,18 @@ class Router:
 
     def __init__(self, backends: Sequence[Backend]) -> None:
         self.backends = tuple(backends)
+        self._known: dict[str, Route] = {}
 
     def route(self, model: object) -> Route:
         """Return the route of a request's `model` field. Raises BadRequest, ModelNotFound."""
+        if isinstance(model, str) and model in self._known:
+            return self._known[model]
+        route = self._find(model)
+        if len(self._known) < _REMEMBERED and isinstance(model, str):
+            self._known[model] = route
+        return route
+
+    def _find(self, model: object) -> Route:
         if model is None:
             return self._default()
         if not isinstance(model, str) or not model:
