@@ -113,7 +113,13 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     control = control_app(metrics, readiness, table, lifespan, upkeep.refresh)
     models = ModelList(router, forwarder)
     surface = Surface(
-        table, path.answer, models.reply, forwarder, control, metrics, time.perf_counter
+        table,
+        path.answer,
+        models.reply,
+        forwarder.passthrough,
+        control,
+        metrics,
+        time.perf_counter,
     )
     return Service(surface, readiness, metrics)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from cachemw.endpoints.base import Endpoint
 from cachemw.errors import HttpError, UpstreamError
-from cachemw.forward import Forwarder
 from cachemw.http.messages import JSON_TYPE, ClientGone, Header, HttpRequest, Receive, Reply
 from cachemw.metrics import Metrics
 
@@ -23,6 +22,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, Endpoint], Awaitable[Reply]]
+Forward = Callable[[HttpRequest], Awaitable[Reply]]
 
 _CLIENT_GONE = 499  # nginx's convention; nobody is there to see it
 
@@ -34,8 +34,8 @@ class Surface:
         self,
         endpoints: Mapping[str, Endpoint],
         answer: Answer,
-        list_models: Callable[[HttpRequest], Awaitable[Reply]],
-        forwarder: Forwarder,
+        list_models: Forward,
+        passthrough: Forward,
         control: Asgi,
         metrics: Metrics,
         monotonic: Callable[[], float],
@@ -43,7 +43,7 @@ class Surface:
         self._endpoints = endpoints
         self._answer = answer
         self._list_models = list_models
-        self._forwarder = forwarder
+        self._passthrough = passthrough
         self._control = control
         self._metrics = metrics
         self._monotonic = monotonic
@@ -88,7 +88,7 @@ class Surface:
                 return await self._answer(request, endpoint)
             if request.path == "/v1/models" and request.method == "GET":
                 return await self._list_models(request)
-            return await self._forwarder.passthrough(request)
+            return await self._passthrough(request)
         except HttpError as error:
             layer = "upstream" if isinstance(error, UpstreamError) else "refused"
             return Reply(error.status, [JSON_TYPE], error.body(), layer=layer)
