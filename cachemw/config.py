@@ -105,7 +105,7 @@ class StoreConfig(Section):
 class SemanticConfig(Section):
     """The semantic tier."""
 
-    threshold: float = Field(0.93, ge=0, le=1)
+    threshold: float = Field(0.95, ge=0, le=1)
     top_k: int = Field(8, gt=0, le=100)
     max_chars: int = Field(2000, gt=0)
     max_vectors: int = Field(200_000, gt=0)
