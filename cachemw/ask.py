@@ -69,7 +69,8 @@ class AskReader:
         self._tenants = tenants
         self._ceiling = ceiling
         self._max_body_bytes = max_body_bytes
-        self._key_headers = tuple((name, name.encode()) for name in sorted(key_headers))
+        names = sorted(name.lower() for name in key_headers)
+        self._key_headers = tuple((name, name.encode()) for name in names)
         self._monotonic = monotonic
 
     async def read(self, request: HttpRequest, endpoint: Endpoint) -> Ask:
@@ -98,8 +99,11 @@ class AskReader:
         )
 
     def _variant(self, request: HttpRequest) -> tuple[tuple[str, str], ...]:
-        variant = [("query", request.query.decode("latin-1"))] if request.query else []
+        # No header can be named "?".
+        variant = [("?", request.query.decode("latin-1"))] if request.query else []
         for name, encoded in self._key_headers:
             if encoded in request.headers:
-                variant.append((name, request.headers[encoded].decode("latin-1")))
+                # Each of them, where a header comes more than once: the upstream sees them all.
+                values = (value for key, value in request.header_list if key == encoded)
+                variant.extend((name, value.decode("latin-1")) for value in values)
         return tuple(variant)

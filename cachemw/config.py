@@ -10,10 +10,18 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from cachemw.errors import ConfigError
 
@@ -25,7 +33,16 @@ _ENV_ELSEWHERE = frozenset({"CACHEMW_SHARED_DATA"})
 class Section(BaseModel):
     """A part of the configuration; unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# `~` is the user's home, as in a shell.
+UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
+# YAML reads a bare `off` as false.
+ModeName = Annotated[
+    Literal["off", "exact", "semantic", "full"],
+    BeforeValidator(lambda value: "off" if value is False else value),
+]
 
 
 class ServerConfig(Section):
@@ -83,7 +100,7 @@ class CacheConfig(Section):
     memory_bytes: int = Field(64 * 1024 * 1024, ge=0)
     max_answer_bytes: int = Field(4 * 1024 * 1024, gt=0)
     store_truncated: bool = False
-    key_headers: list[str] = ["openai-beta"]
+    key_headers: list[str] = ["openai-beta", "openai-organization", "openai-project"]
     commit_wait_seconds: float = Field(0.01, ge=0)
     follower_wait_seconds: float = Field(30.0, gt=0)
     tenant_isolation: bool = True
@@ -93,7 +110,7 @@ class StoreConfig(Section):
     """Where documents live."""
 
     kind: str = "sqlite"
-    path: str | None = None
+    path: UserPath | None = None
     max_bytes: int = Field(1024 * 1024 * 1024, gt=0)
     get_seconds: float = Field(0.05, gt=0)
     put_seconds: float = Field(2.0, gt=0)
@@ -144,8 +161,8 @@ class LogsConfig(Section):
 class Config(Section):
     """The whole configuration. `cache_dir` holds the store and prepared models."""
 
-    mode: Literal["off", "exact", "semantic", "full"] = "full"
-    cache_dir: Path
+    mode: ModeName = "full"
+    cache_dir: UserPath
     server: ServerConfig = ServerConfig()
     upstreams: list[UpstreamConfig] = Field(min_length=1)
     cache: CacheConfig = CacheConfig()
@@ -172,7 +189,7 @@ def load_file(path: Path, env: Mapping[str, str] = os.environ) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read ({error}).") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+        raise ConfigError(f"{path}: not valid YAML: {_trouble(error)}.") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected keys at the top, such as 'upstreams:'.")
     return load_config(data, env)
@@ -211,12 +228,13 @@ def default_cache_dir(env: Mapping[str, str]) -> Path:
 
 def _default_upstreams(env: Mapping[str, str]) -> list[dict[str, Any]]:
     """OpenAI's own variables where they are set, else the lab model that is shipped."""
-    if "OPENAI_BASE_URL" in env or "OPENAI_API_KEY" in env:
+    base_url, key = env.get("OPENAI_BASE_URL"), env.get("OPENAI_API_KEY")
+    if base_url or key:
         openai: dict[str, Any] = {
             "name": "openai",
-            "base_url": env.get("OPENAI_BASE_URL") or "https://api.openai.com/v1",
+            "base_url": base_url or "https://api.openai.com/v1",
         }
-        return [openai | ({"api_key_env": "OPENAI_API_KEY"} if "OPENAI_API_KEY" in env else {})]
+        return [openai | ({"api_key_env": "OPENAI_API_KEY"} if key else {})]
     return [{"name": "lab", "local": "lab", "default_model": "cachemw-lab"}]
 
 
@@ -226,6 +244,11 @@ def _with_overrides(data: dict[str, Any], env: Mapping[str, str]) -> dict[str, A
         if not name.startswith(ENV_PREFIX) or name in _ENV_ELSEWHERE:
             continue
         *sections, key = name.removeprefix(ENV_PREFIX).lower().split("__")
+        if any(part.isdigit() for part in (*sections, key)):
+            raise ConfigError(
+                f"{name}: an element of a list cannot be set by itself; give the whole list, "
+                f"as YAML, in {name.partition('__')[0]}."
+            )
         target = data
         for section in sections:
             nested = target.get(section)
@@ -233,14 +256,21 @@ def _with_overrides(data: dict[str, Any], env: Mapping[str, str]) -> dict[str, A
         try:
             target[key] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"{name}: not a valid value: {error}") from error
+            raise ConfigError(f"{name}: not a valid value: {_trouble(error)}.") from None
     return data
+
+
+def _trouble(error: yaml.YAMLError) -> str:
+    """Say what is wrong and where, without the line itself: it may hold a key."""
+    mark = getattr(error, "problem_mark", None)
+    where = "" if mark is None else f" (line {mark.line + 1}, column {mark.column + 1})"
+    return f"{getattr(error, 'problem', None) or 'unreadable characters'}{where}"
 
 
 def _explained(error: ValidationError) -> Iterator[str]:
     for problem in error.errors():
         location = problem["loc"]
-        where = ".".join(str(part) for part in location) or "configuration"
+        where = ".".join(str(part) for part in location)
         if problem["type"] == "extra_forbidden":
             known = _known_keys(location[:-1])
             near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
@@ -252,7 +282,8 @@ def _explained(error: ValidationError) -> Iterator[str]:
             plain = isinstance(given, str | int | float | bool) and "key" not in where
             shown = f", not {given!r}" if plain else ""
             message = problem["msg"].removeprefix("Value error, ")
-            yield f"{where}: {message[0].lower()}{message[1:]}{shown}."
+            named = f"{where}: " if where else ""
+            yield f"{named}{message[0].lower()}{message[1:]}{shown}."
 
 
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -20,13 +21,13 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
             **_extra(record),
         }
-        if record.exc_info and record.exc_info[0] is not None:
-            # The kind alone: an exception's text may quote a request.
-            line["error"] = record.exc_info[0].__name__
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        except orjson.JSONEncodeError:  # half a surrogate pair, or a number past 64 bits
+            return json.dumps({name: str(value) for name, value in line.items()})
 
 
 class PlainFormatter(logging.Formatter):
@@ -36,11 +37,24 @@ class PlainFormatter(logging.Formatter):
         """Return one line."""
         extra = "".join(f" {name}={value}" for name, value in _extra(record).items())
         when = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
-        return f"{when} {record.levelname.lower():7} {record.getMessage()}{extra}"
+        return f"{when} {record.levelname.lower():7} {_message(record)}{extra}"
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the first line: asyncio puts the repr of a failed task, error and all, below it."""
+    return record.getMessage().partition("\n")[0]
 
 
 def _extra(record: logging.LogRecord) -> dict[str, object]:
-    return {k: v for k, v in vars(record).items() if k not in _STANDARD}
+    """Return the record's own fields. Of exceptions the kind alone: the text may quote a prompt."""
+    extra = {
+        name: type(value).__name__ if isinstance(value, BaseException) else value
+        for name, value in vars(record).items()
+        if name not in _STANDARD
+    }
+    if record.exc_info and record.exc_info[0] is not None:
+        extra["error"] = record.exc_info[0].__name__
+    return extra
 
 
 def set_up_logs(level: str, form: str) -> None:

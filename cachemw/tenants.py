@@ -22,7 +22,7 @@ class Tenants:
     def __init__(self, *, isolation: bool = True, remembered: int = 4096) -> None:
         self._isolation = isolation
         self._remembered = remembered
-        self._hashes: dict[bytes, str] = {}
+        self._hashes: dict[tuple[bytes, ...], str] = {}
 
     def identify(self, headers: Mapping[bytes, bytes], scope: str | None) -> str:
         """Return the tenant of a request; `scope` (a client's header) narrows it further."""
@@ -30,18 +30,17 @@ class Tenants:
         return tenant if scope is None else _digest(orjson.dumps([tenant, scope]))
 
     def _of_credential(self, headers: Mapping[bytes, bytes]) -> str:
-        for name in _CREDENTIAL_HEADERS:
-            credential = headers.get(name)
-            if credential:
-                return self._hash(credential)
-        return ANONYMOUS
+        # All that are presented count: which of them the upstream looks at is not for us to guess.
+        presented = tuple(headers.get(name, b"") for name in _CREDENTIAL_HEADERS)
+        return self._hash(presented) if any(presented) else ANONYMOUS
 
-    def _hash(self, credential: bytes) -> str:
-        known = self._hashes.get(credential)
+    def _hash(self, presented: tuple[bytes, ...]) -> str:
+        known = self._hashes.get(presented)
         if known is None:
             if len(self._hashes) >= self._remembered:
                 self._hashes.clear()
-            known = self._hashes[credential] = _digest(credential)
+            known = _digest(orjson.dumps([credential.hex() for credential in presented]))
+            self._hashes[presented] = known
         return known
 
 

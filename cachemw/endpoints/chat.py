@@ -21,7 +21,7 @@ from cachemw.endpoints.choices import ChoicesCollector, choices_verdict
 from cachemw.errors import BadRequest
 
 # A request that offers or has used tools acts on the world; only the very same one is the same.
-_TOOL_FIELDS = ("tools", "functions")
+_TOOL_FIELDS = ("tools", "functions", "web_search_options")
 # Fields of a message that are replayed in pieces; what is not here is sent whole.
 _TEXT_FIELDS = ("reasoning", "reasoning_content", "content", "refusal")
 
@@ -44,9 +44,9 @@ class ChatCompletions(Endpoint):
     def question(self, params: Json) -> Question | None:
         """Return the last message's text if the user wrote it and no tools are in play."""
         messages = params["messages"]
-        if any(params.get(field) for field in _TOOL_FIELDS) or params.get("n") not in (None, 1):
-            return None
-        if any(m.get("role") in ("tool", "function") or m.get("tool_calls") for m in messages):
+        # An empty `web_search_options` searches too; an empty list of tools offers none.
+        offered = any(params.get(field) not in (None, []) for field in _TOOL_FIELDS)
+        if offered or params.get("n") not in (None, 1) or any(map(_used_tools, messages)):
             return None
         last = messages[-1]
         if last.get("role") != "user":
@@ -59,7 +59,7 @@ class ChatCompletions(Endpoint):
 
     def verdict(self, answer: Json) -> Verdict:
         """Judge by the finish reasons."""
-        return choices_verdict(answer)
+        return choices_verdict(answer, holds=("message", dict))
 
     def collector(self, params: Json) -> Collector:
         """Collect `delta`s into `message`s."""
@@ -77,11 +77,12 @@ class ChatCompletions(Endpoint):
         kept = {k: v for k, v in answer.items() if k not in ("object", "choices", "usage")}
         head |= kept
         blank: Json = {"usage": None} if usage else {}
-        for choice in answer["choices"]:
+        for position, choice in enumerate(answer["choices"]):
+            index = choice.get("index", position)
             for part in _choice_chunks(choice, piece):
-                yield sse({**head, "choices": [{"index": choice["index"], **part}], **blank})
-        if usage:
-            yield sse({**head, "choices": [], "usage": answer.get("usage")})
+                yield sse({**head, "choices": [{"index": index, **part}], **blank})
+        if usage and answer.get("usage") is not None:
+            yield sse({**head, "choices": [], "usage": answer["usage"]})
         yield SSE_DONE
 
 
@@ -100,39 +101,63 @@ def take_text(content: Any) -> tuple[str | None, Any]:
     return None, None
 
 
+def _used_tools(message: Json) -> bool:
+    by_tool = message.get("role") in ("tool", "function")
+    return by_tool or bool(message.get("tool_calls") or message.get("function_call"))
+
+
 def _choice_chunks(choice: Json, piece: int) -> Iterator[Json]:
     message: Json = choice["message"]
     whole = {
         name: value
         for name, value in message.items()
-        if name not in (*_TEXT_FIELDS, "tool_calls") and value is not None
+        if name not in (*_TEXT_FIELDS, "tool_calls") and value is not None and value != []
     }
-    yield _chunk({**whole, "content": "" if message.get("content") is not None else None})
+    yield _chunk({**whole, "content": "" if isinstance(message.get("content"), str) else None})
     logprobs = choice.get("logprobs")
-    by_token = isinstance(logprobs, dict) and any(logprobs.values())
+    tokens = _tokens(message, logprobs)
     for field in _TEXT_FIELDS:
         text = message.get(field)
-        tokens = logprobs.get(field) if by_token and isinstance(logprobs, dict) else None
-        if tokens:
-            for token in tokens:
-                yield {**_chunk({field: token.get("token", "")}), "logprobs": {field: [token]}}
+        if field in tokens:
+            blank = dict.fromkeys(logprobs or ())
+            for token in tokens[field]:
+                yield {**_chunk({field: token["token"]}), "logprobs": {**blank, field: [token]}}
         elif isinstance(text, str):
             yield from (_chunk({field: part}) for part in pieces(text, piece))
         elif text is not None:
             yield _chunk({field: text})
     for index, call in enumerate(message.get("tool_calls") or []):
         yield from _tool_call_chunks(index, call, piece)
-    yield {"delta": {}, "logprobs": None, "finish_reason": choice.get("finish_reason")}
+    # A vendor's own fields of a choice come with its end, and so do logprobs that did not fit.
+    own = {k: v for k, v in choice.items() if k not in ("index", "message") and v is not None}
+    yield {"delta": {}, "finish_reason": None, **own, "logprobs": None if tokens else logprobs}
+
+
+def _tokens(message: Json, logprobs: Any) -> dict[str, list[Json]]:
+    """Return the tokens by field, if each field's join to its text; none at all otherwise.
+
+    They do not where a character was cut into several tokens, or where an end token is listed.
+    """
+    listed = logprobs if isinstance(logprobs, dict) else {}
+    tokens = {field: value for field, value in listed.items() if value}
+    fits = all(_spell(value, message.get(field)) for field, value in tokens.items())
+    return tokens if fits else {}
+
+
+def _spell(tokens: Any, text: Any) -> bool:
+    if not isinstance(tokens, list) or not all(isinstance(token, dict) for token in tokens):
+        return False
+    return isinstance(text, str) and "".join(str(t.get("token")) for t in tokens) == text
 
 
 def _tool_call_chunks(index: int, call: Json, piece: int) -> Iterator[Json]:
     function = call.get("function")
-    if not isinstance(function, dict):
-        yield _chunk({"tool_calls": [{"index": index, **call}]})
+    if not isinstance(function, dict) or not isinstance(function.get("arguments"), str):
+        yield _chunk({"tool_calls": [{**call, "index": index}]})
         return
     opening = {**call, "index": index, "function": {**function, "arguments": ""}}
     yield _chunk({"tool_calls": [opening]})
-    for part in pieces(str(function.get("arguments", "")), piece):
+    for part in pieces(function["arguments"], piece):
         yield _chunk({"tool_calls": [{"index": index, "function": {"arguments": part}}]})
 
 

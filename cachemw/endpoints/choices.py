@@ -7,15 +7,17 @@ from typing import Any
 from cachemw.endpoints.base import Collector, Json, Verdict, usage_tokens
 from cachemw.endpoints.deltas import merge_delta
 
+# What OpenAI pads chunks with, so that their length tells nothing of their text.
+_PADDING = frozenset({"obfuscation"})
 
-def choices_verdict(answer: Json) -> Verdict:
-    """Judge an answer by the finish reasons of its choices."""
+
+def choices_verdict(answer: Json, *, holds: tuple[str, type]) -> Verdict:
+    """Judge an answer by the finish reasons of its choices.
+
+    A choice without what it `holds`, by name and type, is not complete.
+    """
     choices = answer.get("choices")
-    reasons = (
-        [c.get("finish_reason") if isinstance(c, dict) else None for c in choices]
-        if isinstance(choices, list)
-        else []
-    )
+    reasons = [_reason(choice, *holds) for choice in choices] if isinstance(choices, list) else []
     prompt, completion = usage_tokens(answer, "prompt_tokens", "completion_tokens")
     return Verdict(
         complete=bool(reasons) and all(isinstance(r, str) and r for r in reasons),
@@ -24,6 +26,12 @@ def choices_verdict(answer: Json) -> Verdict:
         prompt_tokens=prompt,
         completion_tokens=completion,
     )
+
+
+def _reason(choice: Any, name: str, kind: type) -> Any:
+    if not isinstance(choice, dict) or not isinstance(choice.get(name), kind):
+        return None
+    return choice.get("finish_reason")
 
 
 class ChoicesCollector(Collector):
@@ -61,14 +69,16 @@ class ChoicesCollector(Collector):
             return
         choices = data.get("choices")
         for choice in choices if isinstance(choices, list) else []:
-            if isinstance(choice, dict):
-                self._take_choice(choice)
+            index = choice.get("index", 0) if isinstance(choice, dict) else None
+            if isinstance(index, int):
+                self._take_choice(index, choice)
+            else:
+                self._broken = True
         for name, value in data.items():
-            if name != "choices" and value is not None:
+            if name != "choices" and name not in _PADDING and value is not None:
                 self._answer[name] = value
 
-    def _take_choice(self, chunk: Json) -> None:
-        index = chunk.get("index", 0)
+    def _take_choice(self, index: int, chunk: Json) -> None:
         choice = self._choices.setdefault(index, {"index": index})
         for name, value in chunk.items():
             if name == self._streamed:
@@ -77,15 +87,17 @@ class ChoicesCollector(Collector):
             elif name == "logprobs" and value is not None:
                 choice["logprobs"] = _longer(choice.get("logprobs"), value)
             elif name == "text":
-                choice["text"] = choice.get("text", "") + (value or "")
-            elif value is not None or name not in choice:
+                choice["text"] = choice.get("text", "") + str(value or "")
+            elif value not in (None, {}, []) or name not in choice:
                 choice[name] = value
 
     def answer(self) -> Json | None:
         """Return the plain answer once every choice has its finish reason."""
         ordered = [self._choices[index] for index in sorted(self._choices)]
         answer = {**self._answer, "object": self._object, "choices": ordered}
-        if self._broken or len(ordered) < self._expected or not choices_verdict(answer).complete:
+        holds = ("text", str) if self._plain is None else (self._plain, dict)
+        complete = choices_verdict(answer, holds=holds).complete
+        if self._broken or len(ordered) < self._expected or not complete:
             return None
         if self._plain is not None:
             for choice in ordered:
@@ -112,5 +124,7 @@ def _finish_message(message: Json) -> None:
     message.setdefault("role", "assistant")
     message.setdefault("content", None)
     message.setdefault("refusal", None)
-    for call in message.get("tool_calls") or []:
-        call.pop("index", None)  # only fragments carry it
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else []:
+        if isinstance(call, dict):
+            call.pop("index", None)  # only fragments carry it

@@ -46,7 +46,7 @@ class Completions(Endpoint):
 
     def verdict(self, answer: Json) -> Verdict:
         """Judge by the finish reasons."""
-        return choices_verdict(answer)
+        return choices_verdict(answer, holds=("text", str))
 
     def collector(self, params: Json) -> Collector:
         """Collect `text`s."""
@@ -58,7 +58,7 @@ class Completions(Endpoint):
         head = {"id": f"{self.id_prefix}{fresh.token}", "created": fresh.created, **kept}
         blank: Json = {"usage": None} if usage else {}
         for choice in answer["choices"]:
-            text = choice.get("text") or ""
+            text = choice["text"]
             parts = [text] if choice.get("logprobs") else list(pieces(text, piece))
             for number, part in enumerate(parts):
                 logprobs = choice.get("logprobs") if number == 0 else None
@@ -66,6 +66,6 @@ class Completions(Endpoint):
                 yield sse({**head, "choices": [chunk], **blank})
             last = {**choice, "text": "", "logprobs": None}
             yield sse({**head, "choices": [last], **blank})
-        if usage:
-            yield sse({**head, "choices": [], "usage": answer.get("usage")})
+        if usage and answer.get("usage") is not None:
+            yield sse({**head, "choices": [], "usage": answer["usage"]})
         yield SSE_DONE

@@ -15,6 +15,7 @@ from cachemw.endpoints.base import Json, pieces
 def response_events(response: Json, piece: int) -> Iterator[Json]:
     """Yield the events of `response` in order, without their sequence numbers."""
     begun = {**response, "status": "in_progress", "output": [], "usage": None}
+    begun |= {field: None for field in ("completed_at", "incomplete_details") if field in response}
     yield {"type": "response.created", "response": begun}
     yield {"type": "response.in_progress", "response": begun}
     for index, item in enumerate(response.get("output") or []):
@@ -45,8 +46,7 @@ def _message(item: Json, where: Json, piece: int) -> Iterator[Json]:
         name = "response.refusal" if field == "refusal" else "response.output_text"
         extra: Json = {} if field == "refusal" else {"logprobs": part.get("logprobs") or []}
         blank = {**part, field: ""}
-        if blank.get("annotations"):
-            blank["annotations"] = []
+        blank |= {grows: [] for grows in ("annotations", "logprobs") if part.get(grows)}
         yield {"type": "response.content_part.added", **at, "part": blank}
         yield from _text(name, field, str(part.get(field) or ""), at, piece, extra)
         for count, annotation in enumerate(part.get("annotations") or []):
@@ -64,8 +64,7 @@ def _function_call(item: Json, where: Json, piece: int) -> Iterator[Json]:
     name = "response.function_call_arguments"
     for part in pieces(arguments, piece):
         yield {"type": f"{name}.delta", **where, "delta": part}
-    done = {"arguments": arguments, "name": item.get("name", "")}
-    yield {"type": f"{name}.done", **where, **done}
+    yield {"type": f"{name}.done", **where, "arguments": arguments}
 
 
 def _reasoning(item: Json, where: Json, piece: int) -> Iterator[Json]:

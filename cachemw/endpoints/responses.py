@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -25,6 +26,11 @@ from cachemw.keys import NEVER_MATTER
 _FINAL_EVENTS = frozenset({"response.completed", "response.incomplete", "response.failed"})
 # The answer then depends on state that other requests change, or arrives later elsewhere.
 _UPSTREAM_STATE = ("conversation", "background")
+# What an answer repeats of its request though it does not depend on it, by what it says without:
+# a hit must not tell one user of another.
+_ECHOED: Mapping[str, Any] = MappingProxyType(
+    {"metadata": {}, "prompt_cache_key": None, "safety_identifier": None, "user": None}
+)
 
 
 class Responses(Endpoint):
@@ -74,7 +80,7 @@ class Responses(Endpoint):
         details = answer.get("incomplete_details")
         reason = details.get("reason") if isinstance(details, dict) else None
         return Verdict(
-            complete=answer.get("status") in ("completed", "incomplete"),
+            complete=answer.get("status") in ("completed", "incomplete") and _has_output(answer),
             truncated=answer.get("status") == "incomplete" and reason != "content_filter",
             blocked=reason == "content_filter",
             prompt_tokens=prompt,
@@ -88,7 +94,8 @@ class Responses(Endpoint):
     def pack(self, answer: Json) -> bytes:
         """Keep the id where it is a handle to upstream state."""
         renewed = {"created_at"} if answer.get("store") is not False else {"id", "created_at"}
-        return orjson.dumps({k: v for k, v in answer.items() if k not in renewed})
+        kept = {k: _ECHOED.get(k, v) for k, v in answer.items() if k not in renewed}
+        return orjson.dumps(kept)
 
     def render(self, body: bytes, fresh: Fresh) -> bytes:
         """Return a plain answer; parsed, because whether it has an id decides what is added."""
@@ -101,7 +108,10 @@ class Responses(Endpoint):
             yield sse({**event, "sequence_number": number}, event=event["type"])
 
     def _renewed(self, answer: Json, fresh: Fresh) -> Json:
-        return {"id": f"{self.id_prefix}{fresh.token}", "created_at": fresh.created, **answer}
+        new: Json = {"id": f"{self.id_prefix}{fresh.token}", "created_at": fresh.created, **answer}
+        if answer.get("completed_at") is not None:
+            new["completed_at"] = fresh.created
+        return new
 
 
 class _FinalEvent(Collector):
@@ -123,6 +133,11 @@ class _FinalEvent(Collector):
 
     def answer(self) -> Json | None:
         return None if self._broken else self._answer
+
+
+def _has_output(answer: Json) -> bool:
+    output = answer.get("output")
+    return isinstance(output, list) and all(isinstance(item, dict) for item in output)
 
 
 def _is_message(item: Any) -> bool:

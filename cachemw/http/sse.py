@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# An event ends at a blank line; any of the three line endings may stand.
-_BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+# An event ends at a blank line; any of the three line endings may stand, and they may be mixed. A
+# CR at the end of what has come may be half of a CRLF: it ends nothing until more is known.
+_END_OF_LINE = rb"(?:\r\n|\n|\r(?!\n|\Z))"
+_BLANK_LINE = re.compile(_END_OF_LINE + _END_OF_LINE)
+_LONGEST_BLANK_LINE = 4
 _LINE = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +37,17 @@ class SseSplitter:
 
     def __init__(self) -> None:
         self._rest = b""
+        self._begun = False
 
     def feed(self, chunk: bytes) -> list[SseEvent]:
         """Take a chunk, return the events it completes."""
         buffer = self._rest + chunk
         events: list[SseEvent] = []
         start = 0
-        for blank in _BLANK_LINE.finditer(buffer):
-            events.append(_parse(buffer[start : blank.end()]))
+        # What was held back has no blank line in it: one can only end in the new bytes.
+        searched = max(0, len(self._rest) - _LONGEST_BLANK_LINE + 1)
+        for blank in _BLANK_LINE.finditer(buffer, searched):
+            events.append(self._event(buffer[start : blank.end()]))
             start = blank.end()
         self._rest = buffer[start:]
         return events
@@ -51,19 +58,24 @@ class SseSplitter:
         return len(self._rest)
 
     def flush(self) -> SseEvent | None:
-        """Return what is left at the end of the stream, if it says anything."""
+        """Return what is left at the end of the stream."""
         rest, self._rest = self._rest, b""
-        return _parse(rest) if rest.strip() else None
+        return self._event(rest) if rest else None
+
+    def _event(self, raw: bytes) -> SseEvent:
+        text = raw if self._begun else raw.removeprefix(_BOM)
+        self._begun = True
+        return _parse(raw, text)
 
 
-def _parse(raw: bytes) -> SseEvent:
+def _parse(raw: bytes, text: bytes) -> SseEvent:
     name: str | None = None
     data: list[bytes] = []
-    for line in _LINE.split(raw):
+    for line in _LINE.split(text):
         field, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if field == b"data":
             data.append(value)
         elif field == b"event":
-            name = value.decode("utf-8", "replace")
+            name = value.decode("utf-8", "replace") or None
     return SseEvent(raw, name, b"\n".join(data))

@@ -89,5 +89,5 @@ class Router:
         for backend in self.backends:
             default = backend.only_model or backend.default_model
             if default is not None:
-                return Route(backend, default)
+                return Route(backend, backend.only_model or backend.aliases.get(default, default))
         raise BadRequest("'model' is required.", param="model")
