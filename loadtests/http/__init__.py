@@ -1,0 +1,1 @@
+"""End-to-end benchmarks over HTTP, each subject beside its floor in the same run."""
