@@ -78,7 +78,8 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     )
     replay = ReplaySettings(config.replay.piece_chars, config.replay.pause_seconds)
     replayer = Replayer(replay, metrics, clock=time.time, rng=Random(SystemRandom().random()))
-    keeper = Keeper(_keep_settings(config), exact, semantic, metrics, time.time)
+    storing = _state("storing", metrics)
+    keeper = Keeper(_keep_settings(config), exact, semantic, metrics, time.time, storing)
     fetcher = Fetcher(
         keeper,
         metrics,
@@ -138,7 +139,8 @@ async def _running(
         await store.start()
         store_state.up()
     except StoreUnavailable as error:
-        store_state.down(type(error).__name__)  # serves without; every use of it says so again
+        # Serves without; every use of it says so again.
+        store_state.down(type(error).__name__, "get")
     for backend in router.backends:
         await backend.upstream.start()
     upkeep.start()

@@ -84,17 +84,17 @@ class ExactTier:
         except StoreUnavailable as error:
             self._failed("put", error)
             return False
-        self._state.up()
+        self._state.up("put")
         return True
 
     async def _fetch(self, key: bytes) -> Document | None:
         with self._metrics.stage("store_get"):
             document = await self._store.get(key)
-        self._state.up()
+        self._state.up("get")
         return document
 
     def _failed(self, operation: str, error: StoreUnavailable) -> None:
-        self._state.down(type(error).__name__)
+        self._state.down(type(error).__name__, operation)
         self._metrics.store_failures.labels(operation).inc()
 
     def _keep(self, document: Document) -> Resident:

@@ -101,11 +101,18 @@ class _Collecting:
         if not isinstance(data, dict):
             self._malformed = True
             return Piece(event.raw)
-        self._collector.feed(event.name, data)
+        try:
+            self._collector.feed(event.name, data)
+        except Exception:  # noqa: BLE001 - of a shape that nobody foresaw: passed on, not kept
+            self._malformed = True
         return Piece(event.raw, only_usage=data.get("choices") == [] and bool(data.get("usage")))
 
     def answer(self) -> Json | None:
-        return None if self.spoilt else self._collector.answer()
+        try:
+            return None if self.spoilt else self._collector.answer()
+        except Exception:  # noqa: BLE001 - as in take
+            self._malformed = True
+            return None
 
 
 async def _tee_body(status: int, chunks: AsyncIterator[bytes], flight: Flight) -> Json | None:

@@ -13,6 +13,7 @@ from cachemw.endpoints.base import Json, Verdict
 from cachemw.exact import ExactTier
 from cachemw.metrics import Metrics
 from cachemw.semantic import SemanticTier
+from cachemw.states import DependencyState
 from cachemw.stores.base import Document
 
 _NOTHING = Verdict(
@@ -48,15 +49,27 @@ class Keeper:
         semantic: SemanticTier | None,
         metrics: Metrics,
         clock: Callable[[], float],
+        state: DependencyState,
     ) -> None:
         self._settings = settings
         self._exact = exact
         self._semantic = semantic
         self._metrics = metrics
         self._clock = clock
+        self._state = state
 
     async def keep(self, ask: Ask, fetched: Fetched, on_stored: Callable[[], None]) -> None:
-        """Store the answer if it may be; `on_stored` is called as soon as the store has it.
+        """Store the answer if it may be; `on_stored` is called as soon as the store has it."""
+        try:
+            await self._keep(ask, fetched, on_stored)
+        except Exception as error:  # noqa: BLE001 - a fault of ours that nothing has foreseen
+            self._metrics.store_failures.labels("keep").inc()
+            self._state.down(type(error).__name__)
+        else:
+            self._state.up()
+
+    async def _keep(self, ask: Ask, fetched: Fetched, on_stored: Callable[[], None]) -> None:
+        """Pass the gates and write.
 
         An embedding that is not ready by then follows in a second write, so that neither a client
         nor the durability of the answer waits for it.

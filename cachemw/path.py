@@ -41,20 +41,24 @@ class RequestPath:
         ask = await self._asks.read(request, endpoint)  # ask.py: parse, tenant, directives, key
         if ask.directives.mode is Mode.OFF or not endpoint.cacheable(ask.params):
             return await self._forwarder.bypass(ask)  # forward.py: the upstream, nothing kept
-        hit = await self._guarded_look_up(ask)
+        hit = await self._guarded_hit(ask)
         if hit is not None:
-            return self._replayer.reply(ask, hit)  # replay.py: plain or SSE, fresh id
+            return hit
         if ask.directives.only_if_cached:
             raise OnlyIfCached("No stored answer may be used for this request.")
         return await self._calls.answer(ask)  # calls.py: single-flight; fetch.py, keep.py: store
 
-    async def _guarded_look_up(self, ask: Ask) -> Hit | None:
+    async def _guarded_hit(self, ask: Ask) -> Reply | None:
         """Look up; a fault of ours that nothing below has foreseen is a miss, not an error."""
         try:
-            return await self._look_up(ask)
+            hit = await self._look_up(ask)
+            # replay.py: plain or SSE, fresh id
+            reply = None if hit is None else self._replayer.reply(ask, hit)
         except Exception as error:  # noqa: BLE001
             self._lookup_state.down(type(error).__name__)
             return None
+        self._lookup_state.up()
+        return reply
 
     async def _look_up(self, ask: Ask) -> Hit | None:
         if ask.directives.read:

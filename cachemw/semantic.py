@@ -10,7 +10,7 @@ from cachemw_policies.semantic import Decision, decide, effective_threshold
 from cachemw.ask import Ask, Asked
 from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
-from cachemw.errors import CacheComponentError
+from cachemw.errors import CacheComponentError, EmbedderUnavailable
 from cachemw.exact import ExactTier, Miss, Resident
 from cachemw.index.partitions import PartitionedIndex
 from cachemw.keys import compatibility_key
@@ -75,9 +75,11 @@ class SemanticTier:
             return None
         try:
             return await self._search(parts, ask, asked)
-        except CacheComponentError as error:
+        except EmbedderUnavailable as error:
             self._state.down(type(error).__name__)
-            return None
+        except CacheComponentError as error:
+            self._state.down(type(error).__name__, "search")
+        return None
 
     async def embedded(self, ask: Ask) -> Embedded | None:
         """Return where the answer to `ask` stands in the index; None where it has no place."""
@@ -120,6 +122,7 @@ class SemanticTier:
         vector = await asked.embedding
         with self._metrics.stage("search"):
             candidates = await parts.index.search(asked.partition, vector, self._settings.top_k)
+        self._state.up("search")
         threshold = effective_threshold(self._settings.threshold, ask.directives.threshold)
         decision = decide(candidates, threshold)
         hit = await self._first_servable(parts, ask, asked, decision)

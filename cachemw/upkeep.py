@@ -69,8 +69,9 @@ class Upkeep:
             self._metrics.index_vectors.set(len(self._parts.index))
         try:
             stats = await self._store.stats()
-        except StoreUnavailable:
-            return  # store_up says so
+        except Exception:  # noqa: BLE001 - the metrics that are there are needed most just then
+            self._metrics.store_failures.labels("stats").inc()
+            return
         self._metrics.entries.labels("default").set(stats.entries)
         self._metrics.bytes.labels("store").set(stats.stored_bytes)
 
@@ -99,12 +100,15 @@ class Upkeep:
         load = partial(load_embedder, settings.embedder, settings.cache_dir)
         try:
             embedder = await loop.run_in_executor(None, load)
+            self._parts = await self._rebuilt(embedder)
         except CachemwError as error:
             log.error("no semantic tier: %s", error)
             self._state.down(type(error).__name__)
-            return
-        self._parts = await self._rebuilt(embedder)
-        semantic.attach(self._parts)
+        except Exception as error:  # noqa: BLE001 - whatever a model or a library raises
+            log.error("no semantic tier", extra={"error": type(error).__name__})
+            self._state.down(type(error).__name__)
+        else:
+            semantic.attach(self._parts)
 
     async def _rebuilt(self, embedder: Embedder) -> SemanticParts:
         """Fill an index with what the store holds of this embedder's vectors."""
@@ -131,8 +135,8 @@ class Upkeep:
     async def _sweep(self) -> None:
         try:
             removed = await self._store.remove_expired()
-        except StoreUnavailable as error:
-            self._state.down(type(error).__name__)
+        except Exception:  # noqa: BLE001 - sweeping must go on; a request sets the store's state
+            self._metrics.store_failures.labels("sweep").inc()
             return
         if removed:
             self._metrics.evictions.labels("default", "expired").inc(removed)
