@@ -12,18 +12,31 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
     """Where an answer stands in the semantic index.
 
     `partition` is the compatibility key (32 bytes), `vector` the L2-normalised embedding of the
     last user text, shape [dimension], and `fingerprint` the embedder that made it: vectors of
-    different fingerprints are never compared.
+    different fingerprints are never compared. Equal if all three are, number by number.
     """
 
     partition: bytes
     fingerprint: str
     vector: Vector
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Embedded):
+            return NotImplemented
+        return (
+            self.partition == other.partition
+            and self.fingerprint == other.fingerprint
+            and np.array_equal(self.vector, other.vector)
+        )
+
+    def __hash__(self) -> int:
+        # Without the vector: arrays have no hash, and equal embeddings have these two in common.
+        return hash((self.partition, self.fingerprint))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +85,21 @@ class StoreStats:
 class DocumentStore(ABC):
     """Keyed documents with an expiry.
 
-    Every method may raise `StoreUnavailable` and nothing else; a store never blocks the event
-    loop and answers, or raises, within its configured time limit. After `put` returns, the
-    document survives the death of this process (where the store is durable at all).
+    Every method may raise `StoreUnavailable`, `start` also `ConfigError`, and nothing else. A
+    store never blocks the event loop and answers, or raises, within its configured time limit;
+    `start` and `aclose` have limits of their own. After `put` returns, the document survives the
+    death of this process (where the store is durable at all).
     """
 
     durable: bool = True
 
     @abstractmethod
     async def start(self) -> None:
-        """Open; called once, before anything else."""
+        """Open; called once, before anything else.
+
+        Raises `ConfigError` for settings that can never be used, `StoreUnavailable` where
+        opening fails for now.
+        """
 
     @abstractmethod
     async def get(self, key: bytes) -> Document | None:
