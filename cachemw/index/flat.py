@@ -25,14 +25,13 @@ class FlatIndex(VectorIndex):
 
     def add(self, key: bytes, vector: Vector) -> None:
         """Insert or replace."""
-        row = self._row_of.get(key)
-        if row is None:
-            row = len(self._keys)
-            if row == len(self._rows):
-                self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        row = self._row_of.get(key, len(self._keys))
+        if row == len(self._rows):
+            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
+        self._rows[row] = vector  # first: a vector that does not fit leaves everything as it was
+        if row == len(self._keys):
             self._keys.append(key)
             self._row_of[key] = row
-        self._rows[row] = vector
 
     def remove(self, key: bytes) -> bool:
         """Remove a key; the last row takes its place."""

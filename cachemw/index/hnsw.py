@@ -40,11 +40,11 @@ class HnswIndex(VectorIndex):
 
     def add(self, key: bytes, vector: Vector) -> None:
         """Insert; what stood under the key becomes a tombstone."""
-        self.remove(key)
         if len(self._keys) == self._graph.get_max_elements():
             self._graph.resize_index(2 * len(self._keys))
         label = len(self._keys)
         self._graph.add_items(vector[np.newaxis], np.array([label]))
+        self.remove(key)  # after what can fail
         self._keys.append(key)
         self._label_of[key] = label
 
@@ -69,3 +69,9 @@ class HnswIndex(VectorIndex):
             pairs = zip(labels[0], distances[0], strict=True)
             return [Candidate(self._keys[label], 1.0 - float(d)) for label, d in pairs]
         return []
+
+    def items(self) -> tuple[list[bytes], Vector]:
+        """Return a copy of all live keys and their vectors, shape [len, dimension]."""
+        keys = list(self._label_of)
+        rows = self._graph.get_items(list(self._label_of.values())) if keys else []
+        return keys, np.array(rows, dtype=np.float32).reshape(len(keys), self._graph.dim)

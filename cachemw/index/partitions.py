@@ -2,8 +2,8 @@
 
 A partition is a compatibility key. Small ones are scanned on the event loop, which takes
 microseconds. One that outgrows the switch point is rebuilt as a graph on a thread of its own while
-the scan goes on serving, and then swapped in; graphs are called on a single thread, one call at a
-time, because hnswlib allows no more.
+the scan goes on serving, and then swapped in; so is a graph that removed vectors fill. Graphs are
+called on a single thread, one call at a time, because hnswlib allows no more.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import numpy as np
 from cachemw_policies.semantic import Candidate
 
 from cachemw.errors import IndexUnavailable
 from cachemw.index.flat import FlatIndex
 from cachemw.index.hnsw import HnswIndex
+from cachemw.states import DependencyState
 from cachemw.stores.base import Vector
 
 log = logging.getLogger("cachemw.index")
@@ -40,13 +42,15 @@ class IndexSettings:
 class _Partition:
     """`order` holds the keys from oldest to newest, for eviction.
 
-    While `building`, `changed` collects what the graph under way does not know of yet.
+    While `building`, `changed` collects what the graph under way does not know of yet. After a
+    failure the next build waits until `build_above` vectors are there.
     """
 
     index: FlatIndex | HnswIndex
     order: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
     building: asyncio.Task[None] | None = None
     changed: dict[bytes, Vector | None] = field(default_factory=dict)
+    build_above: int = 0
 
 
 class PartitionedIndex:
@@ -59,6 +63,7 @@ class PartitionedIndex:
         self._partitions: OrderedDict[bytes, _Partition] = OrderedDict()
         self._graphs = ThreadPoolExecutor(1, thread_name_prefix="cachemw-index")
         self._builds = ThreadPoolExecutor(1, thread_name_prefix="cachemw-build")
+        self._build_state = DependencyState("index build")
         self._vectors = 0
         self.evictions = 0
 
@@ -71,6 +76,7 @@ class PartitionedIndex:
 
     async def search(self, partition: bytes, vector: Vector, k: int) -> list[Candidate]:
         """Return up to `k` nearest of a partition. Raises IndexUnavailable past the time limit."""
+        self._check(vector)
         found = self._partitions.get(partition)
         if found is None:
             return []
@@ -86,7 +92,11 @@ class PartitionedIndex:
             raise IndexUnavailable("no answer from the index in time") from None
 
     async def add(self, partition: bytes, key: bytes, vector: Vector) -> None:
-        """Insert or replace a vector; the oldest of the least recently used make room."""
+        """Insert or replace a vector; the oldest of the least recently used make room.
+
+        Raises IndexUnavailable for a vector that cannot be compared.
+        """
+        self._check(vector)
         found = self._partitions.get(partition)
         if found is None:
             found = self._partitions[partition] = _Partition(FlatIndex(self._dimension))
@@ -96,8 +106,6 @@ class PartitionedIndex:
         found.order[key] = None
         found.order.move_to_end(key)
         await self._change(found, key, vector)
-        if isinstance(found.index, FlatIndex) and len(found.index) > self._settings.switch_at:
-            self._begin_graph(found)
         while self._vectors > self._settings.max_vectors:
             await self._evict_one()
 
@@ -135,30 +143,52 @@ class PartitionedIndex:
         """Apply one change; `vector` None removes."""
         if partition.building is not None:
             partition.changed[key] = vector
-        if isinstance(partition.index, FlatIndex):
-            _apply(partition.index, key, vector)
-            return
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._graphs, _apply, partition.index, key, vector)
+        index = partition.index
+        if isinstance(index, FlatIndex):
+            _apply(index, key, vector)
+        else:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._graphs, _apply, index, key, vector)
+        if partition.building is None and partition.order and self._is_outgrown(partition):
+            partition.building = asyncio.create_task(self._build(partition))
 
-    def _begin_graph(self, partition: _Partition) -> None:
-        if partition.building is None and isinstance(partition.index, FlatIndex):
-            partition.building = asyncio.create_task(self._build(partition, partition.index))
+    def _is_outgrown(self, partition: _Partition) -> bool:
+        """Whether a scan has become too long, or half a graph and more has been removed."""
+        index = partition.index
+        limit = max(self._settings.switch_at, partition.build_above)
+        if isinstance(index, FlatIndex):
+            return len(index) > limit
+        return index.tombstones > max(len(index), limit)
 
-    async def _build(self, partition: _Partition, flat: FlatIndex) -> None:
+    async def _build(self, partition: _Partition) -> None:
         loop = asyncio.get_running_loop()
         try:
-            keys, rows = flat.items()
-            graph = await loop.run_in_executor(self._builds, _graph_of, keys, rows)
+            graph = await self._new_graph(partition.index)
             while partition.changed:
                 changes, partition.changed = partition.changed, {}
                 for key, vector in changes.items():
                     await loop.run_in_executor(self._graphs, _apply, graph, key, vector)
             partition.index = graph
-            log.info("partition became a graph", extra={"vectors": len(graph)})
+            self._build_state.up()
+            log.info("graph built", extra={"vectors": len(graph)})
+        except Exception as error:  # noqa: BLE001 - what there was before goes on serving
+            partition.build_above = 2 * len(partition.order)
+            self._build_state.down(type(error).__name__)
         finally:
             partition.building = None
             partition.changed = {}
+
+    async def _new_graph(self, old: FlatIndex | HnswIndex) -> HnswIndex:
+        loop = asyncio.get_running_loop()
+        if isinstance(old, FlatIndex):
+            keys, rows = old.items()
+        else:
+            keys, rows = await loop.run_in_executor(self._graphs, old.items)
+        return await loop.run_in_executor(self._builds, _graph_of, keys, rows)
+
+    def _check(self, vector: Vector) -> None:
+        if vector.shape != (self._dimension,) or not np.isfinite(vector).all():
+            raise IndexUnavailable("a vector of another dimension, or not of numbers")
 
 
 def _apply(index: FlatIndex | HnswIndex, key: bytes, vector: Vector | None) -> None:
