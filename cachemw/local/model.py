@@ -59,6 +59,8 @@ class LoadedModel:
         self.vocabulary = int(model.config.get_text_config().vocab_size)
         self.defaults = _sampling_defaults(model)
         self.end_tokens = _end_tokens(model, tokenizer)
+        added = tokenizer.added_tokens_decoder.values()
+        self._control_tokens = tuple(token.content for token in added if token.special)
 
     def sequence(self) -> CachedSequence:
         """Begin a sequence with an empty KV cache."""
@@ -78,7 +80,9 @@ class LoadedModel:
             raise UnsupportedParameter("this model has no chat template", param="messages")
         try:
             text = self._tokenizer.apply_chat_template(
-                [dict(message) for message in messages], add_generation_prompt=True, tokenize=False
+                [self._harmless(message) for message in messages],
+                add_generation_prompt=True,
+                tokenize=False,
             )
         except (TemplateError, TypeError, ValueError) as error:  # a template is a program
             # Its message may quote the conversation; its type never does.
@@ -88,6 +92,18 @@ class LoadedModel:
             ) from None
         # The template writes the special tokens itself.
         return list(self._tokenizer.encode(str(text), add_special_tokens=False, verbose=False))
+
+    def _harmless(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """Take control tokens out of a text, or a user could write the system's turn."""
+        content = message.get("content")
+        if not isinstance(content, str):
+            return dict(message)
+        before = None
+        while before != content:  # taking one out can put another together
+            before = content
+            for token in self._control_tokens:
+                content = content.replace(token, "")
+        return {**message, "content": content}
 
     def decode(self, tokens: Sequence[int]) -> str:
         """Text of the tokens, special tokens left out, undecodable bytes as U+FFFD."""
