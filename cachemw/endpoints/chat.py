@@ -111,7 +111,7 @@ def _choice_chunks(choice: Json, piece: int) -> Iterator[Json]:
     whole = {
         name: value
         for name, value in message.items()
-        if name not in (*_TEXT_FIELDS, "tool_calls") and value is not None and value != []
+        if (name not in (*_TEXT_FIELDS, "tool_calls") or value == "") and value not in (None, [])
     }
     yield _chunk({**whole, "content": "" if isinstance(message.get("content"), str) else None})
     logprobs = choice.get("logprobs")

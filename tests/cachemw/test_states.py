@@ -1,0 +1,43 @@
+"""One line and one gauge per change of a dependency, however often it is used."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cachemw.states import DependencyState
+
+
+@given(st.lists(st.booleans(), max_size=20))
+def test_a_change_is_told_once(calls: list[bool]) -> None:
+    told: list[bool] = []
+    state = DependencyState("store", told.append)
+
+    for up in calls:
+        state.up() if up else state.down("Timeout")
+
+    assert told == [up for before, up in zip([None, *calls], calls, strict=False) if up != before]
+    assert state.is_up is (not calls or calls[-1])
+
+
+def test_one_line_per_change(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    state = DependencyState("store")
+
+    for _ in range(3):
+        state.up()  # the first success is no news
+    for _ in range(3):
+        state.down("StoreUnavailable")
+    for _ in range(3):
+        state.up()
+
+    said = [(record.getMessage(), vars(record)["dependency"]) for record in caplog.records]
+    assert said == [("dependency failed", "store"), ("dependency is back", "store")]
+    assert vars(caplog.records[0])["reason"] == "StoreUnavailable"
+
+
+def test_unknown_counts_as_up() -> None:
+    assert DependencyState("store").is_up
