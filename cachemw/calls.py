@@ -11,10 +11,10 @@ from functools import partial
 from cachemw.ask import Ask
 from cachemw.errors import HttpError, UpstreamBroken, UpstreamError
 from cachemw.fetch import Fetcher
-from cachemw.flight import FlightHead, FlightReader, Flights
+from cachemw.flight import Flight, FlightHead, FlightReader, Flights
 from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply
 from cachemw.metrics import Metrics
-from cachemw.replay import Replayer
+from cachemw.replay import Replayer, can_replay
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +92,16 @@ class Calls:
         flight = reader.flight
         if flight.sealed:
             return self._large(ask, reader, head)
-        if flight.answer is not None and head.is_stream != ask.stream:
+        if head.is_stream != ask.stream and self._can_change(ask, flight):
             return self._other_form(ask, reader, head)
-        if head.is_stream:
-            raise UpstreamBroken("The shared answer was a stream that cannot be kept.")
+        if head.is_stream != ask.stream and (head.is_stream or not reader.leads):
+            raise UpstreamBroken("The shared answer cannot be given in the form asked for.")
         with suppress(TimeoutError):
-            # Bounded, and only where there is something to store: see CallSettings.
-            async with asyncio.timeout(self._commit_wait(ask, reader)):
+            # Bounded, and over at once where nothing is stored: see CallSettings.
+            async with asyncio.timeout(self._settings.commit_wait):
                 await reader.stored()
         headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
         return Reply(head.status, headers, reader.whole_body())
-
-    def _commit_wait(self, ask: Ask, reader: FlightReader) -> float:
-        can_be_stored = reader.flight.answer is not None and ask.directives.store
-        return self._settings.commit_wait if can_be_stored else 0.0
 
     def _stream(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
         headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
@@ -119,6 +115,10 @@ class Calls:
             raise UpstreamBroken("The shared answer is too large to change its form.")
         headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
         return Reply(head.status, headers, stream=reader.follow(usage=True))
+
+    def _can_change(self, ask: Ask, flight: Flight) -> bool:
+        answer = flight.answer
+        return answer is not None and can_replay(ask.endpoint, ask.endpoint.pack(answer))
 
     def _other_form(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
         """Turn a stream into a plain answer or the reverse: the flight's leader asked otherwise."""

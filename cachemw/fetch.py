@@ -74,7 +74,7 @@ class Fetcher:
         if flight.sealed:
             return None
         answer = collecting.answer()
-        if answer is None and not collecting.spoilt:
+        if answer is None and not collecting.ended:
             raise UpstreamBroken("The upstream ended its stream before the answer was complete.")
         return answer
 
@@ -85,13 +85,20 @@ class _Collecting:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
         self._malformed = False
+        self._done = False
 
     @property
     def spoilt(self) -> bool:
         """Whether the stream itself said or showed that there is no answer to keep."""
         return self._malformed or self._collector.broken
 
+    @property
+    def ended(self) -> bool:
+        """Whether the stream said that it was whole, even if that cannot be kept."""
+        return self._done or self.spoilt
+
     def take(self, event: SseEvent) -> Piece:
+        self._done = self._done or event.is_done
         if not event.data or event.is_done:
             return Piece(event.raw)
         try:

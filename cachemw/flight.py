@@ -60,6 +60,7 @@ class Flight:
         self.answer: Json | None = None
         self.stored = False
         self.finished = False
+        self.over = False
         self.sealed = False
 
     def begin(self, head: FlightHead) -> None:
@@ -90,6 +91,11 @@ class Flight:
     def mark_stored(self) -> None:
         """Note that the answer is in the store."""
         self.stored = True
+        self.notify()
+
+    def end(self) -> None:
+        """Note that the call is over: what is not stored by now will not be."""
+        self.over = True
         self.notify()
 
     def reader(self, *, leads: bool) -> FlightReader:
@@ -148,8 +154,8 @@ class FlightReader:
             raise self._flight.error
 
     async def stored(self) -> None:
-        """Wait until the answer is stored. Never returns if it is not: bound the wait."""
-        while not self._flight.stored:
+        """Wait until the answer is stored, or until it is known that it will not be."""
+        while not (self._flight.stored or self._flight.over):
             await self._flight.change()
 
     async def follow(self, *, usage: bool) -> AsyncIterator[bytes]:
@@ -235,5 +241,6 @@ class Flights:
             # Readers must not wait for a task that is gone, whatever took it.
             if not flight.finished:
                 flight.finish(error=UpstreamBroken("The call was ended before its answer was."))
+            flight.end()
             if key is not None and self._by_key.get(key) is flight:
                 del self._by_key[key]

@@ -12,6 +12,7 @@ from cachemw.ask import Ask
 from cachemw.endpoints.base import Json, Verdict
 from cachemw.exact import ExactTier
 from cachemw.metrics import Metrics
+from cachemw.replay import can_replay
 from cachemw.semantic import SemanticTier
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document
@@ -75,8 +76,9 @@ class Keeper:
         nor the durability of the answer waits for it.
         """
         answer = fetched.answer or {}
-        verdict = _NOTHING if fetched.answer is None else ask.endpoint.verdict(answer)
         body = ask.endpoint.pack(answer)
+        usable = fetched.answer is not None and can_replay(ask.endpoint, body)
+        verdict = ask.endpoint.verdict(answer) if usable else _NOTHING
         ttl = effective_ttl(self._settings.ttl, ask.directives.ttl)
         reason = self._skip_reason(ask, fetched.status, verdict, len(body), ttl)
         if reason is not None:

@@ -73,6 +73,8 @@ class Endpoint(ABC):
     ignored: ClassVar[frozenset[str]] = NEVER_MATTER | {"store"}
     # Whether a stream asks for its usage with `stream_options.include_usage`.
     usage_on_request: ClassVar[bool] = False
+    # Whether answers can be streamed at all.
+    streams: ClassVar[bool] = True
     # Whether the last event of a stream is `data: [DONE]`.
     ends_with_done: ClassVar[bool] = True
 

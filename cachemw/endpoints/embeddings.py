@@ -23,6 +23,7 @@ class Embeddings(Endpoint):
     name = "embeddings"
     path = "/v1/embeddings"
     id_prefix = None
+    streams = False
 
     def check(self, params: Json) -> None:
         """`input` must be a string or a non-empty array; `stream` has no meaning here."""

@@ -249,7 +249,9 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
         semantic = SemanticTier(SemanticSettings(0.93, 8, 2000), exact, state, metrics)
         batcher = MicroBatcher(embedder, timeout_s=parts.embed_timeout)
         await batcher.start()
-        index = parts.index or PartitionedIndex(embedder.dimension, IndexSettings())
+        index = parts.index
+        if index is None:
+            index = PartitionedIndex(embedder.dimension, IndexSettings())
         semantic.attach(SemanticParts(embedder, batcher, index))
     router = Router([Backend(upstream, prices={"m": Price(1.0, 2.0)})])
     keeper = _keeper(parts, exact, semantic, metrics)
