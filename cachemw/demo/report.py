@@ -22,11 +22,11 @@ def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print a row for each request; a layer that is not the expected one stands out."""
     table = Table(header_style="bold", padding=(0, 1), box=box.SIMPLE)
     table.add_column("", style="dim", overflow="fold")
-    table.add_column("question", overflow="fold")
+    with_answers = console.width >= _WIDE
+    table.add_column("question", overflow="fold", no_wrap=with_answers)
     table.add_column("layer", no_wrap=True)
     for heading in ("sim.", "first byte", "total", "saved"):
         table.add_column(heading, justify="right", no_wrap=True)
-    with_answers = console.width >= _WIDE
     if with_answers:
         table.add_column("answer", overflow="ellipsis", no_wrap=True, max_width=40)
     for outcome in outcomes:

@@ -60,7 +60,7 @@ def vary(question: str, split: Split, rng: random.Random) -> str:
         text = opening.format(q=text if rng.random() < 0.5 else _lower_first(text))
     if rng.random() < 0.2:
         text = text.lower()
-    elif rng.random() < 0.03:
+    elif rng.random() < 0.08:
         text = text.upper()
     return text
 

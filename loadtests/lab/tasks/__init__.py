@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from loadtests.lab.tasks.dialogues import Dialogues
 from loadtests.lab.tasks.novels import Novels
+from loadtests.lab.tasks.tokenised import TokenisedNovels
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 def default_mix(data: Path) -> list[tuple[Task, float]]:
     """Tasks with their share of the rows of a batch; `data` is the folder of novels.txt.xz."""
+    novels = Novels(data / "novels.txt.xz")
     return [
-        (Novels(data / "novels.txt.xz"), 0.7),
-        (Dialogues(), 0.3),
+        (novels, 0.5),
+        (TokenisedNovels(novels), 0.15),
+        (Dialogues(), 0.35),
     ]

@@ -74,14 +74,15 @@ class Novels(Task):
     ) -> RowSource:
         """Windows over all novels of the split end to end, EOS between."""
         del rng
-        tokens = self._tokens(self.novels(split), tokenizer)
-        return RunningText(tokens, context, tokenizer.bos_id)
+        return self.running(self.novels(split), r"(?<=\n\n)", tokenizer, context)
 
     @staticmethod
-    def _tokens(novels: list[str], tokenizer: LabTokenizer) -> NDArray[np.uint16]:
+    def running(
+        novels: list[str], between: str, tokenizer: LabTokenizer, context: int
+    ) -> RowSource:
+        """Windows over `novels`, which are encoded in parallel in the pieces that `between` cuts."""
         parts: list[NDArray[np.uint16]] = []
         for novel in novels:
-            # Paragraphs keep their blank line, and go in one by one to be encoded in parallel.
-            parts.append(tokenizer.encode_text(re.split(r"(?<=\n\n)", novel)))
+            parts.append(tokenizer.encode_text(re.split(between, novel)))
             parts.append(np.array([tokenizer.eos_id], dtype=np.uint16))
-        return np.concatenate(parts)
+        return RunningText(np.concatenate(parts), context, tokenizer.bos_id)

@@ -1,0 +1,25 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cachemw.embed.load import load_embedder
+from cachemw.embed.settings import EmbedderSettings
+
+
+@pytest.fixture(scope="session")
+def embedder_cache(pytestconfig: pytest.Config) -> Path:
+    """Return a cachemw cache directory with the default embedder prepared in it.
+
+    It stays between runs, since preparing takes twelve seconds; what is prepared is named by the
+    model, the exporter and the runtime, so nothing stale is ever found. Its parent can serve as
+    XDG_CACHE_HOME.
+    """
+    cache = pytestconfig.cache
+    assert cache is not None
+    directory = cache.mkdir("xdg") / "cachemw"
+    load_embedder(EmbedderSettings(), directory).close()
+    return directory
