@@ -22,10 +22,10 @@ import uvloop
 
 from loadtests.http import added, exact, semantic, start, streaming
 from loadtests.http.effort import QUICK, Effort
-from loadtests.http.report import Section, load_average, machine, render
 from loadtests.http.rig import Rig, rig
 from loadtests.http.servers import cores
 from loadtests.http.shots import Incorrect
+from loadtests.report import Section, load_average, machine, render
 
 REPORT = Path(__file__).parents[1] / "reports" / "http.md"
 Measure = Callable[[Rig, Effort], Awaitable[Section]]

@@ -12,11 +12,11 @@ import orjson
 from loadtests.http.blocks import fire, milliseconds
 from loadtests.http.client import Connection, Response, connections, raw_request
 from loadtests.http.effort import Effort
-from loadtests.http.report import Bar, Section, at_most
 from loadtests.http.rig import Rig
 from loadtests.http.servers import Server
 from loadtests.http.shots import Chat, Shot, questions
-from loadtests.http.stats import Spread, median_difference, middle, spread
+from loadtests.report import Bar, Section, at_most
+from loadtests.stats import Spread, median_difference, middle, spread
 
 BAR_MS = 1.5
 CONCURRENT = 8

@@ -15,12 +15,12 @@ from loadtests.http.bare import write_reply
 from loadtests.http.client import Connection, Response, connections
 from loadtests.http.effort import Effort
 from loadtests.http.nginx import nginx
-from loadtests.http.report import Bar, Section, at_least
 from loadtests.http.rig import Rig
 from loadtests.http.servers import free_port, python, serving
 from loadtests.http.shots import Chat, require
-from loadtests.http.stats import median, median_ratio
 from loadtests.http.wrk import Load
+from loadtests.report import Bar, Section, at_least
+from loadtests.stats import median, median_ratio
 
 CONNECTIONS = (1, 8, 32, 128)
 JUDGED = 32

@@ -9,10 +9,10 @@ from itertools import islice
 from loadtests.http.blocks import fire, milliseconds
 from loadtests.http.client import Connection, Response, connections
 from loadtests.http.effort import Effort
-from loadtests.http.report import Section, at_most
 from loadtests.http.rig import Rig
 from loadtests.http.shots import Chat, Shot, questions, wrong_answer, wrong_layer
-from loadtests.http.stats import Spread, median_difference, middle, spread
+from loadtests.report import Section, at_most
+from loadtests.stats import Spread, median_difference, middle, spread
 
 BAR_MS = 1.0
 _STORE = {"cache-control": "no-cache"}

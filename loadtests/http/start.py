@@ -8,11 +8,11 @@ from itertools import islice
 from loadtests.http.blocks import fire
 from loadtests.http.client import connections
 from loadtests.http.effort import Effort
-from loadtests.http.report import Section, at_most
 from loadtests.http.rig import Rig
 from loadtests.http.servers import children, resident_mb
 from loadtests.http.shots import Chat, questions
-from loadtests.http.stats import median
+from loadtests.report import Section, at_most
+from loadtests.stats import median
 
 BAR_S = 3.0
 BAR_MB = 400.0

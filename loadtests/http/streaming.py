@@ -9,10 +9,10 @@ from loadtests.http.added import UPSTREAM_MS
 from loadtests.http.blocks import fire, first_milliseconds
 from loadtests.http.client import Connection, connections
 from loadtests.http.effort import Effort
-from loadtests.http.report import Section, at_most
 from loadtests.http.rig import Rig
 from loadtests.http.shots import Chat, Shot, questions
-from loadtests.http.stats import Spread, median_difference, middle, spread
+from loadtests.report import Section, at_most
+from loadtests.stats import Spread, median_difference, middle, spread
 
 BAR_MS = 1.5
 _MODES = ("exact", "full")

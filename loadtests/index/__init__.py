@@ -1,0 +1,1 @@
+"""Where the exact scan should give way to the graph."""

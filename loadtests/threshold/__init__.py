@@ -1,0 +1,1 @@
+"""What a single similarity threshold is worth."""

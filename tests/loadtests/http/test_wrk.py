@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from loadtests.http import wrk
+from loadtests.http.shots import Incorrect
+from loadtests.http.wrk import Load
+
+_OUTPUT = """Running 1s test @ http://127.0.0.1:1/v1/chat/completions
+  Latency   110.00us  10.00us
+RESULT {{"requests": {requests}, "microseconds": 2000000, "p50_us": 110.0, "p99_us": 900.0, \
+"failed": {failed}}}
+"""
+
+
+def test_a_result_is_read() -> None:
+    assert wrk.parse(_OUTPUT.format(requests=4000, failed=0)) == Load(2000.0, 0.11, 0.9)
+
+
+def test_failed_requests_are_no_result() -> None:
+    with pytest.raises(Incorrect, match="3 of 4000"):
+        wrk.parse(_OUTPUT.format(requests=4000, failed=3))
+
+
+def test_no_requests_are_no_result() -> None:
+    with pytest.raises(Incorrect):
+        wrk.parse(_OUTPUT.format(requests=0, failed=0))
+
+
+def test_output_without_a_result_is_shown() -> None:
+    with pytest.raises(RuntimeError, match="unable to connect"):
+        wrk.parse("unable to connect to 127.0.0.1:1 Connection refused\n")
+
+
+def test_the_script_holds_the_body_as_it_is(tmp_path: Path) -> None:
+    body = b'{"text":"a \\"quoted\\" word, 100%"}'
+    wrk.write_script(tmp_path / "wrk.lua", body)
+    line = (tmp_path / "wrk.lua").read_text().splitlines()[2]
+    assert json.loads(line.removeprefix("wrk.body = ")) == body.decode()
