@@ -13,10 +13,12 @@ STREAM = (
 )
 
 
-def client(body: bytes, status: int = 200, **headers: str) -> httpx.Client:
+def client(body: bytes, *, status: int = 200, similarity: str = "") -> httpx.Client:
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer demo-bob"
-        return httpx.Response(status, content=body, headers={"x-cachemw-layer": "exact", **headers})
+        headers = {"x-cachemw-layer": "exact"}
+        headers |= {"x-cachemw-similarity": similarity} if similarity else {}
+        return httpx.Response(status, content=body, headers=headers)
 
     return httpx.Client(transport=httpx.MockTransport(answer), base_url="http://proxy/v1")
 
@@ -24,7 +26,7 @@ def client(body: bytes, status: int = 200, **headers: str) -> httpx.Client:
 @pytest.mark.parametrize(("body", "stream"), [(PLAIN, False), (STREAM, True)])
 def test_both_forms_are_read(body: bytes, *, stream: bool) -> None:
     step = Step("again", "Where?", "exact", tenant="bob", stream=stream)
-    with client(body, **{"x-cachemw-similarity": "0.9712"}) as http:
+    with client(body, similarity="0.9712") as http:
         outcome = ask(http, "m", step)
     assert (outcome.answer, outcome.layer, outcome.similarity) == ("Paris.", "exact", 0.9712)
     assert outcome.as_expected

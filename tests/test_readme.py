@@ -1,0 +1,115 @@
+"""Every command of the README is run, here or by CI."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.servers import ServerProcess, start_process
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# `make test` is what CI runs; tests/cachemw/demo/test_run.py runs what `make demo` does.
+RUN_ELSEWHERE = {"make demo", "make test"}
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    joined = "\n".join(blocks("sh")).replace("\\\n", " ")
+    lines = (re.sub(r"\s+# .*$", "", line).strip() for line in joined.splitlines())
+    return [" ".join(line.split()) for line in lines if line]
+
+
+def starting_with(text: str) -> list[str]:
+    return [command for command in commands() if text in command]
+
+
+def parts(command: str) -> tuple[dict[str, str], list[str]]:
+    """Split `NAME=value program args` into the environment and the arguments of cachemw."""
+    words = shlex.split(command)
+    environment = dict(word.split("=", 1) for word in words if re.match(r"[A-Z_]+=", word))
+    rest = [word for word in words if not re.match(r"[A-Z_]+=", word)]
+    return environment, rest[1:]
+
+
+@pytest.fixture(autouse=True)
+def no_key_of_the_developers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def serve(command: str, cache: Path, ready: str = "/healthz") -> ServerProcess:
+    environment, arguments = parts(command)
+    if "--port" in arguments:
+        arguments[arguments.index("--port") + 1] = "{port}"
+    own = {"CACHEMW_SERVER__PORT": "{port}", "XDG_CACHE_HOME": str(cache.parent)}
+    return start_process(["-m", "cachemw", *arguments], environment | own, ready=ready)
+
+
+def test_nothing_in_it_goes_unrun() -> None:
+    served, checked, asked = (starting_with(t) for t in ("cachemw serve", "check-config", "curl"))
+    assert {*served, *checked, *asked} | RUN_ELSEWHERE == set(commands())
+    assert len(blocks("python")) == 1
+
+
+@pytest.mark.parametrize("command", sorted(RUN_ELSEWHERE))
+def test_make_knows_its_targets(command: str) -> None:
+    dry = subprocess.run(
+        ["make", "-n", *command.split()[1:]], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "deploy/bootstrap.py" in dry.stdout
+
+
+@pytest.mark.parametrize("command", starting_with("cachemw serve"))
+def test_it_serves(command: str, embedder_cache: Path) -> None:
+    with serve(command, embedder_cache) as server:
+        assert httpx.get(server.url + "/healthz").json() == {"status": "ok"}
+        assert server.terminate() == 0, server.output()
+
+
+@pytest.mark.parametrize("command", starting_with("check-config"))
+def test_the_reference_is_a_configuration(command: str) -> None:
+    _, arguments = parts(command)
+    checked = subprocess.run(
+        [sys.executable, "-m", "cachemw", *arguments], cwd=ROOT, capture_output=True, check=False
+    )
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+def test_a_client_is_answered_by_the_model_and_then_from_the_cache(embedder_cache: Path) -> None:
+    (curl,) = starting_with("curl")
+    (snippet,) = blocks("python")
+    command = ".venv/bin/cachemw serve"
+    assert command in commands()
+    with serve(command, embedder_cache, ready="/readyz") as server:
+        # The model answers once it is loaded, so this waits for it.
+        first = _run(["sh", "-c", curl.replace(DEFAULT_URL, server.url)])
+        assert "x-cachemw-layer: upstream" in first
+        again = _run([sys.executable, "-c", snippet.replace(DEFAULT_URL, server.url)])
+        # Other credentials are another tenant: the snippet's first answer is its own.
+        assert again.startswith("upstream ")
+        repeated = _run([sys.executable, "-c", snippet.replace(DEFAULT_URL, server.url)])
+        assert repeated.startswith("exact ")
+        assert repeated.split(" ", 1)[1] == again.split(" ", 1)[1]
+
+
+def _run(command: list[str]) -> str:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
+    done = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=100, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
