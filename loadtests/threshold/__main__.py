@@ -124,8 +124,8 @@ def conditions(options: argparse.Namespace, embedder: str, base_rate: float) -> 
         "here, with the others as hard; where fewer are, more of what is served is wrong. `Others "
         "served` does not depend on it. A duplicate is what people called so, with their errors: "
         "of the 21 pairs at 0.985 or more that are labelled different, among the first 12 000, "
-        "about half are one question in two spellings when read by hand, and the others swap or add a word "
-        "that cosine hardly sees (`Java to .NET`, `.NET to Java`)."
+        "about half are one question in two spellings when read by hand, and the others swap or "
+        "add a word that cosine hardly sees (`Java to .NET`, `.NET to Java`)."
     )
 
 
