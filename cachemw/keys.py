@@ -83,7 +83,11 @@ def _digest(kind: str, scope: KeyScope, params: dict[str, Any], ignored: frozens
 
 
 def _number(value: Any) -> Any:
-    """Write a whole number one way: JSON does not tell 1 from 1.0, and client libraries differ."""
+    """Write a whole number one way: JSON does not tell 1 from 1.0, and client libraries differ.
+
+    Only a parameter itself. What is nested may be text to the model: a tool's schema is written
+    into the prompt as it stands.
+    """
     if type(value) is float and value.is_integer():
         return int(value) if abs(value) < 2**53 else value
     return value

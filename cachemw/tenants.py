@@ -9,8 +9,14 @@ import orjson
 
 ANONYMOUS = "anonymous"
 
-# Where OpenAI, Azure and Anthropic clients put the credential.
-_CREDENTIAL_HEADERS = (b"authorization", b"api-key", b"x-api-key")
+# Where clients of OpenAI, Azure, Anthropic, Google and Azure's API gateway put the credential.
+_CREDENTIAL_HEADERS = (
+    b"authorization",
+    b"api-key",
+    b"x-api-key",
+    b"x-goog-api-key",
+    b"ocp-apim-subscription-key",
+)
 
 
 class Tenants:

@@ -64,7 +64,7 @@ class ChoicesCollector(Collector):
 
     def feed(self, event: str | None, data: Json) -> None:
         """Take one chunk."""
-        if data.get("error") is not None or event == "error":
+        if event == "error" or data.get("error") is not None or data.get("object") == "error":
             self._broken = True
             return
         choices = data.get("choices")
@@ -75,7 +75,9 @@ class ChoicesCollector(Collector):
             else:
                 self._broken = True
         for name, value in data.items():
-            if name != "choices" and name not in _PADDING and value is not None:
+            # An empty text (Azure's first chunk has an empty model) does not undo what came before.
+            says = value is not None and (value != "" or name not in self._answer)
+            if name != "choices" and name not in _PADDING and says:
                 self._answer[name] = value
 
     def _take_choice(self, index: int, chunk: Json) -> None:

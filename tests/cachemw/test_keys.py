@@ -101,6 +101,10 @@ class TestWhatNeverMatters:
     def test_how_a_whole_number_is_written(self, number: int) -> None:
         assert key({"temperature": float(number)}) == key({"temperature": number})
 
+    def test_but_a_nested_number_stays_as_it_was_written(self) -> None:
+        # A schema is put into the prompt as it stands.
+        assert key({"tools": [{"minimum": 1.0}]}) != key({"tools": [{"minimum": 1}]})
+
     def test_the_sign_of_zero(self) -> None:
         assert key({"temperature": -0.0}) == key({"temperature": 0})
 

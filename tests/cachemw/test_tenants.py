@@ -8,7 +8,13 @@ import pytest
 
 from cachemw.tenants import ANONYMOUS, Tenants
 
-HEADERS = (b"authorization", b"api-key", b"x-api-key")
+HEADERS = (
+    b"authorization",
+    b"api-key",
+    b"x-api-key",
+    b"x-goog-api-key",
+    b"ocp-apim-subscription-key",
+)
 
 
 @pytest.mark.parametrize("header", HEADERS)

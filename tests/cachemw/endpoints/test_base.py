@@ -78,18 +78,6 @@ def test_a_list_that_is_not_there(params: dict[str, Any]) -> None:
         require_list(params, "a")
 
 
-def test_the_table_has_every_cached_path() -> None:
-    table = endpoints()
-
-    assert {path: endpoint.name for path, endpoint in table.items()} == {
-        "/v1/chat/completions": "chat.completions",
-        "/v1/completions": "completions",
-        "/v1/embeddings": "embeddings",
-        "/v1/responses": "responses",
-    }
-    assert all(endpoint.path == path for path, endpoint in table.items())
-
-
 def test_an_answer_is_packed_as_json_without_what_is_renewed() -> None:
     for endpoint in endpoints().values():
         packed = orjson.loads(endpoint.pack({"id": "x", "created": 1, "store": False, "a": 1}))

@@ -310,6 +310,18 @@ class TestCollector:
         assert collector.broken
         assert collector.answer() is None
 
+    def test_an_error_in_place_of_a_chunk(self) -> None:
+        assert collect([*self.events(), {"object": "error", "message": "overloaded"}]).broken
+
+    def test_an_empty_name_does_not_undo_one(self) -> None:
+        first = {"id": "", "object": "", "created": 0, "model": "", "choices": []}
+        last = {"model": "", "choices": []}
+
+        answer = collect([first, *self.events(), last]).answer()
+
+        assert answer is not None
+        assert (answer["model"], answer["id"]) == ("m", "chatcmpl-f00d")
+
     def test_an_error_event(self) -> None:
         collector = collect(self.events())
         collector.feed("error", {"message": "overloaded"})
