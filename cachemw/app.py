@@ -20,7 +20,7 @@ from cachemw.config import Config, UpstreamConfig, api_key
 from cachemw.directives import Mode
 from cachemw.embed.settings import EmbedderSettings
 from cachemw.endpoints.table import endpoints
-from cachemw.errors import StoreUnavailable
+from cachemw.errors import ConfigError, StoreUnavailable
 from cachemw.exact import ExactTier, Resident
 from cachemw.fetch import Fetcher
 from cachemw.flight import Flights
@@ -141,6 +141,9 @@ async def _running(
     except StoreUnavailable as error:
         # Serves without; every use of it says so again.
         store_state.down(type(error).__name__, "get")
+    except ConfigError as error:
+        log.error("cannot start: %s", error)
+        raise
     for backend in router.backends:
         await backend.upstream.start()
     upkeep.start()

@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the proxy")
     serve.add_argument("--config", type=Path, metavar="FILE", help="YAML file (default: none)")
     serve.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, help="port to listen on (default: 8080)")
+    serve.add_argument("--port", type=_port, help="port to listen on (default: 8080)")
     serve.set_defaults(run=_serve)
 
     demo = commands.add_parser("demo", help="a session against a real model on this machine")
@@ -59,6 +59,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="print the configuration in force")
     check.set_defaults(run=_check)
     return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is not a port (0 to 65535)")
+    return port
 
 
 def _serve(arguments: argparse.Namespace) -> int:

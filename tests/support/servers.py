@@ -159,12 +159,13 @@ def start_process(
     *,
     ready: str = "/healthz",
     timeout: float = 30.0,
+    port: int | None = None,
 ) -> ServerProcess:
     """Start `python ARGS` from the repository root and wait until its `ready` path answers 200.
 
-    `{port}` in an argument or a value of `env` stands for the free port that is chosen.
+    `{port}` in an argument or a value of `env` stands for `port`, a free one if none is given.
     """
-    port = free_port()
+    port = port or free_port()
     fill = {"{port}": str(port)}
     handle, log = tempfile.mkstemp(prefix="server-", suffix=".log")
     with os.fdopen(handle, "wb") as output:

@@ -1,0 +1,109 @@
+"""Real processes: cachemw in front of a fake upstream, both of which can be killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.servers import ServerProcess, free_port, start_process, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+AUTH = {"authorization": "Bearer sk-alice"}
+
+
+@dataclass
+class Fleet:
+    """Starts processes that end with the test."""
+
+    stack: ExitStack
+    directory: Path
+    models: Path
+
+    def upstream(self, *options: str, port: int | None = None) -> ServerProcess:
+        """Start a fake upstream, on a given port if it replaces one."""
+        args = ["-m", "loadtests.fake_upstream", "--port", "{port}", *options]
+        return self.stack.enter_context(start_process(args, port=port))
+
+    def config(self, upstream_url: str, **sections: Any) -> Path:
+        """Write a configuration."""
+        upstream = {"name": "fake", "base_url": upstream_url + "/v1", "connect_seconds": 1.0}
+        settings = {
+            "mode": "exact",
+            "cache_dir": str(self.models),
+            "upstreams": [upstream],
+            "store": {"path": str(self.directory / "answers.sqlite3"), "put_seconds": 5.0},
+            "cache": {"commit_wait_seconds": 5.0},
+            "server": {"drain_seconds": 0.5, "shutdown_seconds": 20.0},
+        }
+        path = self.directory / "cachemw.yaml"
+        path.write_text(yaml.safe_dump(settings | sections))
+        return path
+
+    def cachemw(self, config: Path, *, ready: str = "/readyz") -> ServerProcess:
+        """Start cachemw and wait until it is ready."""
+        args = ["-m", "cachemw", "serve", "--config", str(config), "--port", "{port}"]
+        return self.stack.enter_context(start_process(args, ready=ready, timeout=90.0))
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return one directory for prepared models: the first preparation takes ten seconds."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, models: Path) -> Iterator[Fleet]:
+    with ExitStack() as stack:
+        yield Fleet(stack, tmp_path, models)
+
+
+@pytest.fixture
+def run_cachemw() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `cachemw ARGS` to its end."""
+
+    def run(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "cachemw", *args],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def chat(text: str, directives: str = "", **more: Any) -> dict[str, Any]:
+    """Return the body of a chat request; `directives` are for the fake upstream."""
+    body = {"model": "fake-large", "messages": [{"role": "user", "content": text}], **more}
+    return body | ({"x_fake": directives} if directives else {})
+
+
+def ask(server: ServerProcess, text: str, directives: str = "", **more: Any) -> httpx.Response:
+    """Ask for a completion."""
+    body = chat(text, directives, **more)
+    url = server.url + "/v1/chat/completions"
+    return httpx.post(url, json=body, headers=AUTH, timeout=30.0)
+
+
+def only_if_cached(server: ServerProcess, text: str, directives: str = "") -> httpx.Response:
+    """Ask for a stored completion."""
+    return httpx.post(
+        server.url + "/v1/chat/completions",
+        json=chat(text, directives),
+        headers=AUTH | {"cache-control": "only-if-cached"},
+        timeout=30.0,
+    )
+
+
+__all__ = ["AUTH", "Fleet", "ask", "chat", "free_port", "only_if_cached", "wait_until"]
