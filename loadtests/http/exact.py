@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -16,7 +17,7 @@ from loadtests.http.client import Connection, Response, connections
 from loadtests.http.effort import Effort
 from loadtests.http.nginx import nginx
 from loadtests.http.rig import Rig
-from loadtests.http.servers import free_port, python, serving
+from loadtests.http.servers import Server, cpu_seconds, free_port, python, serving
 from loadtests.http.shots import Chat, require
 from loadtests.http.wrk import Load
 from loadtests.report import Bar, Section, at_least
@@ -30,7 +31,21 @@ _FLOOR, _SUBJECT = "bare ASGI", "cachemw, exact hit"
 _SAMPLE_S = 0.1
 _CHAT = Chat("How do I reset the password of my online bank account today, please?")
 
-Runs = Mapping[tuple[str, int], list[Load]]
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of wrk, and what it cost the server."""
+
+    load: Load
+    cpu_us: float
+
+    @property
+    def per_second(self) -> float:
+        """Requests per second."""
+        return self.load.per_second
+
+
+Runs = Mapping[tuple[str, int], list[Run]]
 
 
 async def measure(rig: Rig, effort: Effort) -> Section:
@@ -40,12 +55,12 @@ async def measure(rig: Rig, effort: Effort) -> Section:
     with ExitStack() as stack:
         cachemw = stack.enter_context(rig.cachemw("exact", rig.cores.server))
         hit = await _stored(cachemw.port)
-        ports = {_SUBJECT: cachemw.port, _FLOOR: _start_bare(stack, rig, hit)}
+        servers = {_SUBJECT: cachemw, _FLOOR: _start_bare(stack, rig, hit)}
         static = stack.enter_context(nginx(rig.scratch, hit.headers, hit.body, rig.cores.server))
         if static is not None:
-            ports["nginx, static"] = static.port
-        runs = await _runs(rig, effort, ports, script)
-    return section(runs, list(ports), effort)
+            servers["nginx, static"] = static
+        runs = await _runs(rig, effort, servers, script)
+    return section(runs, list(servers), effort)
 
 
 async def _stored(port: int) -> Response:
@@ -57,38 +72,41 @@ async def _stored(port: int) -> Response:
         return hit
 
 
-def _start_bare(stack: ExitStack, rig: Rig, hit: Response) -> int:
+def _start_bare(stack: ExitStack, rig: Rig, hit: Response) -> Server:
     reply = rig.scratch / "reply.json"
     write_reply(reply, hit.headers, hit.body)
     port = free_port()
     command = python("-m", "loadtests.http.bare", "--port", str(port), "--reply", str(reply))
-    return stack.enter_context(serving(command, port, rig.cores.server)).port
+    return stack.enter_context(serving(command, port, rig.cores.server))
 
 
-async def _runs(rig: Rig, effort: Effort, ports: Mapping[str, int], script: Path) -> Runs:
-    runs: dict[tuple[str, int], list[Load]] = defaultdict(list)
+async def _runs(rig: Rig, effort: Effort, servers: Mapping[str, Server], script: Path) -> Runs:
+    runs: dict[tuple[str, int], list[Run]] = defaultdict(list)
     for round_ in range(effort.rounds):
         # The other way round every second time: what comes first is not always the same.
-        order = list(ports) if round_ % 2 else list(reversed(list(ports)))
+        order = list(servers) if round_ % 2 else list(reversed(list(servers)))
         for count in CONNECTIONS:
             for name in order:
                 runs[name, count].append(
-                    await _checked(rig, ports[name], script, count, effort.wrk_seconds)
+                    await _checked(rig, servers[name], script, count, effort.wrk_seconds)
                 )
     return runs
 
 
-async def _checked(rig: Rig, port: int, script: Path, count: int, seconds: int) -> Load:
+async def _checked(rig: Rig, server: Server, script: Path, count: int, seconds: int) -> Run:
     """Run wrk while a client of ours looks at a reply every now and then."""
-    async with connections(port, 1) as (connection,):
+    async with connections(server.port, 1) as (connection,):
         sampler = asyncio.create_task(_sample(connection))
         try:
-            return await wrk.wrk(port, script, count, seconds, rig.cores.load)
+            before = cpu_seconds(server.pid)
+            load = await wrk.wrk(server.port, script, count, seconds, rig.cores.load)
+            spent = cpu_seconds(server.pid) - before
         finally:
             sampler.cancel()
             await asyncio.wait([sampler])
             if not sampler.cancelled():
                 sampler.result()  # raises what it found wrong
+    return Run(load, 1e6 * spent / load.requests)
 
 
 async def _sample(connection: Connection) -> None:
@@ -105,27 +123,38 @@ def section(runs: Runs, names: list[str], effort: Effort) -> Section:
         f"`wrk -t1`, {effort.rounds} rounds of {effort.wrk_seconds} s each in turn; server on one "
         "core, wrk on the other. The bare application parses the JSON body and replies the bytes "
         "and headers of cachemw's hit, under the same uvicorn settings. Medians over rounds; the "
-        "ratio is the median of the rounds' ratios. A second client checks replies meanwhile."
+        "ratio is the median of the rounds' ratios. A second client checks replies meanwhile. The "
+        "CPU time is the server's; it moves less than the rate when others use the machine."
     )
-    head = ("connections, subject", "req/s", "p50 ms", "p99 ms", "ratio to bare", "of each round")
+    head = (
+        "connections, subject",
+        "req/s",
+        "p50 ms",
+        "p99 ms",
+        "CPU µs/request",
+        "ratio to bare",
+        "of each round",
+    )
     return Section("Exact hit, throughput", about, head, rows, [_bar(runs)])
 
 
 def _row(runs: Runs, name: str, count: int) -> tuple[str, ...]:
-    subject = [load.per_second for load in runs[name, count]]
-    floor = [load.per_second for load in runs[_FLOOR, count]]
+    made = runs[name, count]
+    subject = [run.per_second for run in made]
+    floor = [run.per_second for run in runs[_FLOOR, count]]
     return (
         f"{count}, {name}",
         f"{median(subject):.0f}",
-        f"{median([load.p50_ms for load in runs[name, count]]):.2f}",
-        f"{median([load.p99_ms for load in runs[name, count]]):.2f}",
+        f"{median([run.load.p50_ms for run in made]):.2f}",
+        f"{median([run.load.p99_ms for run in made]):.2f}",
+        f"{median([run.cpu_us for run in made]):.1f}",
         f"{median_ratio(subject, floor):.2f}",
         " ".join(f"{s / f:.2f}" for s, f in zip(subject, floor, strict=True)),
     )
 
 
 def _bar(runs: Runs) -> Bar:
-    subject = [load.per_second for load in runs[_SUBJECT, JUDGED]]
-    floor = [load.per_second for load in runs[_FLOOR, JUDGED]]
+    subject = [run.per_second for run in runs[_SUBJECT, JUDGED]]
+    floor = [run.per_second for run in runs[_FLOOR, JUDGED]]
     what = f"exact hit / bare ASGI, {JUDGED} connections"
     return at_least(what, median_ratio(subject, floor), BAR)

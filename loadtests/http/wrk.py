@@ -28,7 +28,9 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One run: requests per second, and latencies in milliseconds."""
+    """One run: how many requests, at which rate, and latencies in milliseconds."""
+
+    requests: int
 
     per_second: float
     p50_ms: float
@@ -49,6 +51,7 @@ def parse(output: str) -> Load:
     if result["failed"] or not result["requests"]:
         raise Incorrect(f"wrk: {result['failed']} of {result['requests']} requests failed")
     return Load(
+        result["requests"],
         result["requests"] / (result["microseconds"] / 1e6),
         result["p50_us"] / 1e3,
         result["p99_us"] / 1e3,

@@ -8,7 +8,15 @@ import pytest
 from loadtests.http.bare import load, write_reply
 from loadtests.http.client import Connection, connections, raw_request
 from loadtests.http.nginx import conf
-from loadtests.http.servers import children, cores, free_port, python, resident_mb, serving
+from loadtests.http.servers import (
+    children,
+    cores,
+    cpu_seconds,
+    free_port,
+    python,
+    resident_mb,
+    serving,
+)
 
 HEADERS = [(b"content-type", b"application/json"), (b"age", b"3"), (b"date", b"now")]
 BODY = b'{"id":"x"}'
@@ -43,6 +51,7 @@ async def test_a_server_runs_until_the_end_of_the_block(tmp_path: Path) -> None:
         assert response.header(b"age") == b"3"
         assert resident_mb(server.pid) > 5
         assert children(server.pid) == []
+        assert cpu_seconds(server.pid) > 0
         assert server.ready_s > 0
     with pytest.raises(ConnectionRefusedError):
         await Connection.open(port)

@@ -17,7 +17,7 @@ RESULT {{"requests": {requests}, "microseconds": 2000000, "p50_us": 110.0, "p99_
 
 
 def test_a_result_is_read() -> None:
-    assert wrk.parse(_OUTPUT.format(requests=4000, failed=0)) == Load(2000.0, 0.11, 0.9)
+    assert wrk.parse(_OUTPUT.format(requests=4000, failed=0)) == Load(4000, 2000.0, 0.11, 0.9)
 
 
 def test_failed_requests_are_no_result() -> None:
