@@ -12,7 +12,7 @@ from cachemw.ask import Ask
 from cachemw.errors import HttpError, UpstreamBroken, UpstreamError
 from cachemw.fetch import Fetcher
 from cachemw.flight import Flight, FlightHead, FlightReader, Flights
-from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply
+from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply, header_value
 from cachemw.metrics import Metrics
 from cachemw.replay import Replayer, can_replay
 
@@ -144,7 +144,7 @@ def _own_headers(ask: Ask, reader: FlightReader) -> list[Header]:
     if not reader.leads:
         status.append(b"collapsed")
     model = str((reader.flight.answer or {}).get("model") or ask.route.model)
-    headers.append((b"x-cachemw-model", model.encode("latin-1", "replace")))
+    headers.append((b"x-cachemw-model", header_value(model)))
     headers.append((b"cache-status", b"; ".join(status)))
     return headers
 

@@ -9,7 +9,7 @@ from enum import Enum, auto
 from cachemw_policies.freshness import freshness
 
 from cachemw.errors import StoreUnavailable
-from cachemw.http.messages import JSON_TYPE, Header
+from cachemw.http.messages import JSON_TYPE, Header, header_value
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.states import DependencyState
@@ -110,6 +110,6 @@ def _fixed_headers(document: Document) -> tuple[Header, ...]:
     return (
         JSON_TYPE,
         (b"x-cachemw-entry", document.key.hex().encode()),
-        (b"x-cachemw-model", document.model.encode("latin-1", "replace")),
-        (b"x-cachemw-category", document.category.encode("latin-1", "replace")),
+        (b"x-cachemw-model", header_value(document.model)),
+        (b"x-cachemw-category", header_value(document.category)),
     )

@@ -17,6 +17,21 @@ JSON_TYPE: Header = (b"content-type", b"application/json")
 SSE_TYPE: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 
 
+def header_value(text: str) -> bytes:
+    """Return a text that others chose, such as a model's name, fit for a header."""
+    visible = (c if c.isprintable() else "?" for c in text)
+    return "".join(visible).encode("latin-1", "replace")
+
+
+def by_name(headers: list[Header]) -> dict[bytes, bytes]:
+    """Return the headers by name, those that come more than once joined (RFC 9110, 5.3)."""
+    joined = dict(headers)
+    if len(joined) < len(headers):
+        for name in joined:
+            joined[name] = b", ".join(value for key, value in headers if key == name)
+    return joined
+
+
 class ClientGone(Exception):
     """The client hung up; nobody is there to be answered."""
 

@@ -13,7 +13,15 @@ from typing import Any
 
 from cachemw.endpoints.base import Endpoint
 from cachemw.errors import HttpError, UpstreamError
-from cachemw.http.messages import JSON_TYPE, ClientGone, Header, HttpRequest, Receive, Reply
+from cachemw.http.messages import (
+    JSON_TYPE,
+    ClientGone,
+    Header,
+    HttpRequest,
+    Receive,
+    Reply,
+    by_name,
+)
 from cachemw.metrics import Metrics
 
 log = logging.getLogger("cachemw.http")
@@ -61,7 +69,7 @@ class Surface:
             raw_path.decode("latin-1"),
             scope["query_string"],
             header_list,
-            dict(header_list),
+            by_name(header_list),
             receive,
         )
         endpoint = self._endpoints.get(scope["path"]) if request.method == "POST" else None

@@ -138,6 +138,8 @@ class EchoUpstream(Upstream):
             self.closed += 1
 
     def _echo(self, request: UpstreamRequest) -> tuple[int, bytes, list[bytes]]:
+        if not request.body:
+            return 200, b"text/plain", [b"ok"]
         assert isinstance(request.body, bytes)
         asked = json.loads(request.body)
         text = f"Answer {len(self.calls)} to {asked['messages'][-1].get('content')}"
