@@ -5,9 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from cachemw.embed.load import load_embedder
 from cachemw.embed.settings import EmbedderSettings
+
+# The same examples on every run, and no limit on time: the machine is shared. To look for new ones:
+# pytest --hypothesis-profile=default
+settings.register_profile(
+    "cachemw", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("cachemw")
 
 
 @pytest.fixture(scope="session")

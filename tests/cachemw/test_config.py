@@ -270,6 +270,12 @@ class TestSecrets:
     def test_are_in_no_error(self, upstream: dict[str, Any]) -> None:
         assert SECRET not in refused({"upstreams": [upstream]})
 
+    def test_nor_one_of_digits_which_yaml_reads_as_a_number(self) -> None:
+        said = refused({"upstreams": [{**UPSTREAM, "api_key": 48151623}]})
+
+        assert said.startswith("upstreams.0.api_key: ")
+        assert "48151623" not in said
+
     @pytest.mark.parametrize("text", [f"api_key: '{SECRET}\n", f"api_key: {SECRET}: x\n"])
     def test_nor_in_that_of_a_broken_file(self, tmp_path: Path, text: str) -> None:
         path = tmp_path / "c.yaml"

@@ -29,7 +29,8 @@ STATUS = {
 
 def below(kind: type[CachemwError]) -> Iterator[type[CachemwError]]:
     for child in kind.__subclasses__():
-        yield child
+        if child.__module__ == errors.__name__:  # other modules may have kinds of their own
+            yield child
         yield from below(child)
 
 
