@@ -75,7 +75,7 @@ class OpenAIUpstream(Upstream):
         with self._mapped(before_head=True):
             async with asyncio.timeout(min(self._limits.first_byte, self._limits.total)):
                 response = await self._transport.handle_async_request(outgoing)
-        self._state.up()
+        self._state.up("head")
         # The transport's response lacks the request that decoding errors name.
         response.request = outgoing
         headers = [(name.lower(), value) for name, value in response.headers.raw]
@@ -94,6 +94,7 @@ class OpenAIUpstream(Upstream):
         try:
             while (chunk := await self._next(source, deadline)) is not None:
                 yield chunk
+            self._state.up("body")
         finally:
             await response.aclose()
 
@@ -138,13 +139,18 @@ class OpenAIUpstream(Upstream):
     @contextlib.contextmanager
     def _mapped(self, *, before_head: bool) -> Iterator[None]:
         """Turn the library's errors into ours, in this one place."""
+        operation = "head" if before_head else "body"
         try:
             yield
+        except httpx.PoolTimeout as error:
+            # Our own limit: it says nothing about the upstream.
+            busy = f"All {self._limits.connections} connections to '{self.name}' are in use."
+            raise UpstreamTimeout(busy) from error
         except (TimeoutError, httpx.TimeoutException) as error:
-            self._state.down(type(error).__name__)
+            self._state.down(type(error).__name__, operation)
             raise UpstreamTimeout(f"Upstream '{self.name}' did not answer in time.") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
-            self._state.down(type(error).__name__)
+            self._state.down(type(error).__name__, operation)
             if before_head:
                 message = f"Upstream '{self.name}' could not be reached."
                 raise UpstreamUnavailable(message) from error
