@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,7 @@ from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
 from cachemw.embed.load import load_embedder
 from cachemw.embed.settings import EmbedderSettings
-from cachemw.errors import CachemwError, StoreUnavailable
+from cachemw.errors import CachemwError, IndexUnavailable, StoreUnavailable
 from cachemw.exact import Resident
 from cachemw.http.control import Readiness
 from cachemw.index.partitions import IndexSettings, PartitionedIndex
@@ -47,6 +49,8 @@ class Upkeep:
         readiness: Readiness,
         state: DependencyState,
         metrics: Metrics,
+        *,
+        load: Callable[[EmbedderSettings, Path], Embedder] = load_embedder,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -55,6 +59,7 @@ class Upkeep:
         self._readiness = readiness
         self._state = state
         self._metrics = metrics
+        self._load_embedder = load
         self._parts: SemanticParts | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -97,7 +102,7 @@ class Upkeep:
     async def _load(self, semantic: SemanticTier) -> None:
         settings = self._settings
         loop = asyncio.get_running_loop()
-        load = partial(load_embedder, settings.embedder, settings.cache_dir)
+        load = partial(self._load_embedder, settings.embedder, settings.cache_dir)
         try:
             embedder = await loop.run_in_executor(None, load)
             self._parts = await self._rebuilt(embedder)
@@ -125,7 +130,8 @@ class Upkeep:
         try:
             async for rows in self._store.index_rows(embedder.fingerprint):
                 for row in rows:
-                    await index.add(row.embedded.partition, row.key, row.embedded.vector)
+                    with suppress(IndexUnavailable):  # one bad vector does not cost all others
+                        await index.add(row.embedded.partition, row.key, row.embedded.vector)
                 await asyncio.sleep(0)
         except StoreUnavailable as error:
             self._state.down(type(error).__name__)

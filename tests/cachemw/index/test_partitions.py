@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from cachemw.errors import IndexUnavailable
-from cachemw.index import partitions
 from cachemw.index.flat import FlatIndex
 from cachemw.index.hnsw import HnswIndex
 from cachemw.index.partitions import IndexSettings, PartitionedIndex
@@ -175,21 +174,28 @@ async def test_removed_vectors_do_not_pile_up_in_a_graph(index: PartitionedIndex
         assert (await index.search(P, vectors[n], 1))[0].key == b"%d" % (n % 80)
 
 
-async def test_a_build_that_fails_leaves_the_scan_serving(
-    index: PartitionedIndex, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fails(*_: Any) -> None:
+class UnbuildableIndex(PartitionedIndex):
+    """An index that never gets the memory for a graph."""
+
+    builds = 0
+
+    async def _new_graph(self, old: FlatIndex | HnswIndex) -> HnswIndex:
+        self.builds += 1
         raise MemoryError
 
-    vectors = rows(60)
-    with monkeypatch.context() as patch:
-        patch.setattr(partitions, "_graph_of", fails)
-        for n, vector in enumerate(vectors):
-            await index.add(P, b"%d" % n, vector)
-            await index.settled()
+
+async def test_a_build_that_fails_leaves_the_scan_serving_and_is_not_tried_at_once_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    index, vectors = UnbuildableIndex(DIMENSION, SMALL), rows(250)
+    for n, vector in enumerate(vectors):
+        await index.add(P, b"%d" % n, vector)
+        await index.settled()
     assert kind(index) is FlatIndex
     assert (await index.search(P, vectors[55], 1))[0].key == b"55"
     assert [r.message for r in caplog.records].count("dependency failed") == 1
+    assert index.builds == 3  # at 51 vectors, 103 and 207
+    await index.aclose()
 
 
 async def test_max_vectors_bounds_all_partitions_together() -> None:

@@ -1,0 +1,206 @@
+"""What runs beside the requests: whatever happens to it, the service becomes ready and serves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cachemw.embed.settings import EmbedderSettings
+from cachemw.errors import CachemwError, StoreUnavailable
+from cachemw.exact import ExactTier, Resident
+from cachemw.http.control import Readiness
+from cachemw.index.partitions import IndexSettings
+from cachemw.lru import ByteLru
+from cachemw.metrics import Metrics
+from cachemw.semantic import SemanticSettings, SemanticTier
+from cachemw.states import DependencyState
+from cachemw.stores.base import Document, Embedded, IndexRow
+from cachemw.stores.memory import MemoryStore
+from cachemw.upkeep import Upkeep, UpkeepSettings
+from tests.support.service import Clock, WordEmbedder, unit
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Poll: what is waited for happens in a task that tells nobody."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise TimeoutError
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+class World:
+    """The upkeep with everything it looks after."""
+
+    def __init__(
+        self,
+        store: MemoryStore,
+        *,
+        load: Callable[..., Any] | None = None,
+        sweep_seconds: float = 60.0,
+    ) -> None:
+        self.store = store
+        self.metrics = Metrics()
+        self.readiness = Readiness()
+        lru: ByteLru[Resident] = ByteLru(1 << 20)
+        state = DependencyState("store")
+        exact = ExactTier(lru, self.store, state, self.metrics, Clock())
+        self.state = DependencyState("semantic")
+        tier = SemanticTier(SemanticSettings(0.9, 8, 2000), exact, self.state, self.metrics)
+        self.upkeep = Upkeep(
+            UpkeepSettings(Path("/nowhere"), EmbedderSettings(), IndexSettings(), sweep_seconds),
+            self.store,
+            lru,
+            None if load is None else tier,
+            self.readiness,
+            self.state,
+            self.metrics,
+            load=load or _raises(AssertionError()),
+        )
+
+    async def ready(self) -> None:
+        await until(lambda: self.readiness.reason is None)
+
+    async def vectors(self) -> float:
+        await self.upkeep.refresh()
+        return self.metrics.registry.get_sample_value("cachemw_index_vectors") or 0.0
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.metrics.registry.get_sample_value(f"cachemw_{name}", labels) or 0.0
+
+
+def document(number: int, *, expires: float = 2e6, fingerprint: str = "f" * 16) -> Document:
+    return Document(
+        key=b"%032d" % number,
+        tenant="t",
+        endpoint="chat.completions",
+        model="m",
+        created_at=1.0,
+        expires_at=expires,
+        prompt="q",
+        body=b"{}",
+        upstream_seconds=1.0,
+        prompt_tokens=1,
+        completion_tokens=1,
+        embedded=Embedded(b"p" * 32, fingerprint, unit(number)),
+    )
+
+
+def _raises(error: Exception) -> Callable[..., Any]:
+    def loader(*_: object) -> Any:
+        raise error
+
+    return loader
+
+
+async def test_the_index_is_rebuilt_of_this_embedders_live_vectors(clock: Clock) -> None:
+    world = World(MemoryStore(clock, 1 << 20), load=lambda *_: WordEmbedder())
+    for number in range(5):
+        await world.store.put(document(number))
+    await world.store.put(document(5, fingerprint="another"))
+    await world.store.put(document(6, expires=clock.now - 1))
+    world.upkeep.start()
+    await world.ready()
+    assert await world.vectors() == 5
+    await world.upkeep.aclose()
+
+
+@pytest.mark.parametrize("error", [CachemwError("no model"), RuntimeError("boom"), OSError("gone")])
+async def test_an_embedder_that_does_not_load_costs_hits_and_not_readiness(
+    clock: Clock, error: Exception
+) -> None:
+    world = World(MemoryStore(clock, 1 << 20), load=_raises(error))
+    world.upkeep.start()
+    await world.ready()
+    assert not world.state.is_up
+    await world.upkeep.aclose()
+
+
+class BadRows(MemoryStore):
+    """A store with one vector that does not fit, and which may break off after it."""
+
+    error: Exception | None = None
+
+    async def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:
+        vectors = (unit(1)[:3], unit(2))
+        yield [
+            IndexRow(b"%032d" % number, 2e6, Embedded(b"p" * 32, fingerprint, vector))
+            for number, vector in enumerate(vectors)
+        ]
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [None, StoreUnavailable("away")])
+async def test_what_can_be_read_of_the_store_is_indexed(
+    clock: Clock, error: Exception | None
+) -> None:
+    store = BadRows(clock, 1 << 20)
+    store.error = error
+    world = World(store, load=lambda *_: WordEmbedder())
+    world.upkeep.start()
+    await world.ready()
+    assert await world.vectors() == 1
+    assert world.state.is_up == (error is None)
+    await world.upkeep.aclose()
+
+
+async def test_a_store_that_fails_in_an_unforeseen_way_costs_hits_and_not_readiness(
+    clock: Clock,
+) -> None:
+    store = BadRows(clock, 1 << 20)
+    store.error = ValueError("boom")
+    world = World(store, load=lambda *_: WordEmbedder())
+    world.upkeep.start()
+    await world.ready()
+    assert not world.state.is_up
+    await world.upkeep.aclose()
+
+
+async def test_what_has_expired_is_swept_and_counted(clock: Clock) -> None:
+    world = World(MemoryStore(clock, 1 << 20), sweep_seconds=0.01)
+    await world.store.put(document(1, expires=clock.now + 5))
+    await world.store.put(document(2, expires=clock.now + 500))
+    world.upkeep.start()
+    await world.ready()
+    clock.now += 10
+    await until(lambda: world.metric("evictions_total", category="default", reason="expired") > 0)
+    await world.upkeep.refresh()
+    assert world.metric("entries", category="default") == 1
+    await world.upkeep.aclose()
+
+
+class SweepFails(MemoryStore):
+    """A store that cannot be swept at first."""
+
+    sweeps = 0
+
+    async def remove_expired(self) -> int:
+        self.sweeps += 1
+        if self.sweeps == 1:
+            raise StoreUnavailable("away")
+        if self.sweeps == 2:
+            raise ValueError("boom")
+        return await super().remove_expired()
+
+
+async def test_sweeping_goes_on_after_any_failure(clock: Clock) -> None:
+    store = SweepFails(clock, 1 << 20)
+    world = World(store, sweep_seconds=0.005)
+    world.upkeep.start()
+    await until(lambda: store.sweeps >= 4)
+    assert world.metric("store_failures_total", operation="sweep") == 2
+    await world.upkeep.aclose()
+
+
+async def test_it_can_be_closed_before_it_was_started(clock: Clock) -> None:
+    await World(MemoryStore(clock, 1 << 20)).upkeep.aclose()
