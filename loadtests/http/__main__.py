@@ -1,9 +1,9 @@
 """Measures cachemw over HTTP: `python -m loadtests.http [--quick] [--out FILE]`.
 
 Starts everything that it needs on free ports of this machine and stops it again. Floors and
-subjects take turns in one run, so that drift hits both alike. Takes about eight minutes (`--quick`:
-one, for a first look). Run it on a quiet machine. Exits with 1 if a reply was not the right one; a
-bar that was missed is said in the report.
+subjects take turns in one run, so that drift hits both alike. Takes about nine minutes (`--quick`:
+one, for a first look). Run it on a quiet Linux machine; needs taskset, and wrk for the throughput.
+Exits with 1 if a reply was not the right one; a bar that was missed is said in the report.
 """
 
 from __future__ import annotations

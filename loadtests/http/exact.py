@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ CONNECTIONS = (1, 8, 32, 128)
 JUDGED = 32
 """The number of connections that the bar is about."""
 BAR = 0.5
+_TITLE = "Exact hit, throughput"
 _FLOOR, _SUBJECT = "bare ASGI", "cachemw, exact hit"
 _SAMPLE_S = 0.1
 _CHAT = Chat("How do I reset the password of my online bank account today, please?")
@@ -50,6 +52,8 @@ Runs = Mapping[tuple[str, int], list[Run]]
 
 async def measure(rig: Rig, effort: Effort) -> Section:
     """Run wrk against the subjects in turn, round after round."""
+    if shutil.which("wrk") is None:
+        return Section(_TITLE, "", ("not measured",), [("wrk is not installed",)])
     script = rig.scratch / "wrk.lua"
     wrk.write_script(script, orjson.dumps(_CHAT.body))
     with ExitStack() as stack:
@@ -135,7 +139,7 @@ def section(runs: Runs, names: list[str], effort: Effort) -> Section:
         "ratio to bare",
         "of each round",
     )
-    return Section("Exact hit, throughput", about, head, rows, [_bar(runs)])
+    return Section(_TITLE, about, head, rows, [_bar(runs)])
 
 
 def _row(runs: Runs, name: str, count: int) -> tuple[str, ...]:

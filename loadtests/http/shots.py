@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from loadtests.fake_upstream.answer import compose
-from loadtests.fake_upstream.behaviour import Behaviour
+from loadtests.fake_upstream.behaviour import parse
 from loadtests.http.client import Response, raw_request
 
 TOKENS = 40
@@ -63,9 +63,15 @@ class Chat:
         }
         if self.stream:
             body["stream"] = True
-        if self.ttft_ms:
-            body["x_fake"] = f"ttft-ms={self.ttft_ms}"
+        if self._directives:
+            body["x_fake"] = self._directives
         return body
+
+    @property
+    def _directives(self) -> str:
+        """What the fake is told: its latency, and tokens one by one as a model makes them."""
+        latency = [f"ttft-ms={self.ttft_ms}"] if self.ttft_ms else []
+        return ";".join([*latency, *(["tokens=8", "tpot-ms=1"] if self.stream else [])])
 
     @property
     def raw(self) -> bytes:
@@ -75,7 +81,8 @@ class Chat:
     @property
     def answer(self) -> str:
         """What the upstream says to it."""
-        return compose(self.body, Behaviour(), tokens=TOKENS, salt="").choices[0].text
+        answer = compose(self.body, parse(self._directives), tokens=TOKENS, salt="")
+        return answer.choices[0].text
 
     def shot(self, layer: str | None) -> Shot:
         """Return the request with its check; `layer` None: asked directly of the upstream."""

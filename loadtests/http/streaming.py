@@ -38,8 +38,8 @@ async def measure(rig: Rig, effort: Effort) -> Section:
                     bars.append(at_most(what, added.p50, BAR_MS, "ms"))
     about = (
         f"One connection, {effort.rounds} rounds of {effort.block} each in turn: from the request "
-        "to the first chunk with content. Every miss has a partition of its own, as the first "
-        "question of a conversation; the hits repeat the misses."
+        "to the first chunk with content, of 8 that come 1 ms apart. Every miss has a partition of "
+        "its own, as the first question of a conversation; the hits repeat the misses."
     )
     head = ("mode, upstream, way", "TTFT p50 ms", "TTFT p99 ms", "added p50 ms")
     return Section("Streaming, time to first token", about, head, rows, bars)

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
 from loadtests.http.effort import QUICK
-from loadtests.http.exact import CONNECTIONS, JUDGED, Run, section
+from loadtests.http.exact import CONNECTIONS, JUDGED, Run, measure, section
 from loadtests.http.wrk import Load
+from loadtests.report import render
 
 NAMES = ["cachemw, exact hit", "bare ASGI"]
 
@@ -26,3 +29,12 @@ def test_the_bar_is_about_the_median_of_ratios() -> None:
         "0.60",
         "0.60 0.10 0.70",
     )
+
+
+async def test_without_wrk_it_is_said_that_nothing_was_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = await measure(None, QUICK)  # type: ignore[arg-type]
+    assert not result.bars
+    assert "wrk is not installed" in render("Title", "", [result])
