@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import gc
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -84,6 +85,8 @@ def main() -> int:
     parser.add_argument("--cache-dir", type=Path, help="of prepared models; default: temporary")
     parser.add_argument("--date", default=date.today().isoformat())  # noqa: DTZ011 - a label
     options = parser.parse_args()
+    # As an exception, so that the servers are stopped too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         text = run(options)
     except Incorrect as error:

@@ -1,8 +1,7 @@
 """Compares the exact scan with the HNSW graph: `python -m loadtests.index [--quick]`.
 
 Writes loadtests/reports/index.md. Takes about five minutes (`--quick`: one), most of it for
-building graphs. Run it
-on a quiet machine.
+building graphs. Run it on a quiet machine.
 """
 
 from __future__ import annotations
