@@ -223,7 +223,9 @@ def _store_settings(config: Config) -> StoreSettings:
 
 def _semantic_settings(config: Config) -> SemanticSettings:
     semantic = config.semantic
-    return SemanticSettings(semantic.threshold, semantic.top_k, semantic.max_chars)
+    return SemanticSettings(
+        semantic.threshold, semantic.top_k, semantic.max_chars, semantic.max_temperature
+    )
 
 
 def _keep_settings(config: Config) -> KeepSettings:

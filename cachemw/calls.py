@@ -100,11 +100,11 @@ class Calls:
             # Bounded, and over at once where nothing is stored: see CallSettings.
             async with asyncio.timeout(self._settings.commit_wait):
                 await reader.stored()
-        headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
+        headers = [*_passed_on(head, reader), *_own_headers(ask, reader), _content_type(head)]
         return Reply(head.status, headers, reader.whole_body())
 
     def _stream(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
-        headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
+        headers = [*_passed_on(head, reader), *_own_headers(ask, reader), _content_type(head)]
         usage = ask.usage or not ask.endpoint.usage_on_request
         follow = reader.follow(usage=usage)
         return Reply(head.status, headers, stream=_errors_as_events(follow))
@@ -113,7 +113,7 @@ class Calls:
         """Pass on an answer too large to keep, if it has the form that was asked for."""
         if head.is_stream != ask.stream:
             raise UpstreamBroken("The shared answer is too large to change its form.")
-        headers = [*head.headers, *_own_headers(ask, reader), _content_type(head)]
+        headers = [*_passed_on(head, reader), *_own_headers(ask, reader), _content_type(head)]
         return Reply(head.status, headers, stream=reader.follow(usage=True))
 
     def _can_change(self, ask: Ask, flight: Flight) -> bool:
@@ -123,7 +123,7 @@ class Calls:
     def _other_form(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
         """Turn a stream into a plain answer or the reverse: the flight's leader asked otherwise."""
         answer = reader.flight.answer or {}
-        headers = [*head.headers, *_own_headers(ask, reader)]
+        headers = [*_passed_on(head, reader), *_own_headers(ask, reader)]
         if ask.stream:
             stream = self._replayer.answer_events(ask, answer)
             return Reply(200, [*headers, SSE_TYPE], stream=stream)
@@ -133,6 +133,11 @@ class Calls:
 def _flight_key(ask: Ask) -> bytes:
     # What one request wants stored another may have forbidden: they do not share a call.
     return ask.key + (b"+" if ask.directives.store else b"-")
+
+
+def _passed_on(head: FlightHead, reader: FlightReader) -> list[Header]:
+    """Return the upstream's headers; a cookie is for the client that made the call."""
+    return [h for h in head.headers if reader.leads or h[0] != b"set-cookie"]
 
 
 def _own_headers(ask: Ask, reader: FlightReader) -> list[Header]:

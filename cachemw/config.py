@@ -109,7 +109,7 @@ class CacheConfig(Section):
 class StoreConfig(Section):
     """Where documents live."""
 
-    kind: str = "sqlite"
+    kind: Literal["memory", "sqlite"] = "sqlite"
     path: UserPath | None = None
     max_bytes: int = Field(1024 * 1024 * 1024, gt=0)
     get_seconds: float = Field(0.05, gt=0)
@@ -125,6 +125,7 @@ class SemanticConfig(Section):
     threshold: float = Field(0.95, ge=0, le=1)
     top_k: int = Field(8, gt=0, le=100)
     max_chars: int = Field(2000, gt=0)
+    max_temperature: float | None = Field(None, ge=0)
     max_vectors: int = Field(200_000, gt=0)
     switch_at: int = Field(8000, gt=0)
     search_seconds: float = Field(0.25, gt=0)

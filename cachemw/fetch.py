@@ -76,6 +76,8 @@ class Fetcher:
         answer = collecting.answer()
         if answer is None and not collecting.ended:
             raise UpstreamBroken("The upstream ended its stream before the answer was complete.")
+        if ask.endpoint.ends_with_done and not collecting.done and not (answer or {}).get("usage"):
+            return None  # finished by its finish reasons, but cut before what follows them
         return answer
 
 
@@ -85,7 +87,7 @@ class _Collecting:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
         self._malformed = False
-        self._done = False
+        self.done = False
 
     @property
     def spoilt(self) -> bool:
@@ -95,10 +97,10 @@ class _Collecting:
     @property
     def ended(self) -> bool:
         """Whether the stream said that it was whole, even if that cannot be kept."""
-        return self._done or self.spoilt
+        return self.done or self.spoilt
 
     def take(self, event: SseEvent) -> Piece:
-        self._done = self._done or event.is_done
+        self.done = self.done or event.is_done
         if not event.data or event.is_done:
             return Piece(event.raw)
         try:

@@ -39,13 +39,14 @@ class RequestPath:
     async def answer(self, request: HttpRequest, endpoint: Endpoint) -> Reply:
         """Return the reply. Raises HttpError's kinds and ClientGone, nothing else."""
         ask = await self._asks.read(request, endpoint)  # ask.py: parse, tenant, directives, key
-        if ask.directives.mode is Mode.OFF or not endpoint.cacheable(ask.params):
-            return await self._forwarder.bypass(ask)  # forward.py: the upstream, nothing kept
-        hit = await self._guarded_hit(ask)
+        cached = ask.directives.mode is not Mode.OFF and endpoint.cacheable(ask.params)
+        hit = await self._guarded_hit(ask) if cached else None
         if hit is not None:
             return hit
         if ask.directives.only_if_cached:
             raise OnlyIfCached("No stored answer may be used for this request.")
+        if not cached:
+            return await self._forwarder.bypass(ask)  # forward.py: the upstream, nothing kept
         return await self._calls.answer(ask)  # calls.py: single-flight; fetch.py, keep.py: store
 
     async def _guarded_hit(self, ask: Ask) -> Reply | None:

@@ -10,6 +10,7 @@ from cachemw_policies.semantic import Decision, decide, effective_threshold
 from cachemw.ask import Ask, Asked
 from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
+from cachemw.endpoints.base import Json
 from cachemw.errors import CacheComponentError, EmbedderUnavailable
 from cachemw.exact import ExactTier, Miss, Resident
 from cachemw.index.partitions import PartitionedIndex
@@ -22,11 +23,22 @@ from cachemw.stores.base import Document, Embedded, Vector
 
 @dataclass(frozen=True, slots=True)
 class SemanticSettings:
-    """`threshold` is a cosine similarity; `top_k` candidates are weighed; texts are bounded."""
+    """`threshold` is a cosine similarity; `top_k` candidates are weighed; texts are bounded.
+
+    Requests that sample above `max_temperature`, if there is one, are exact-only.
+    """
 
     threshold: float
     top_k: int
     max_chars: int
+    max_temperature: float | None = None
+
+    def excludes(self, params: Json, text: str) -> bool:
+        """Whether a request is exact-only by these settings."""
+        temperature, limit = params.get("temperature"), self.max_temperature
+        if limit is not None and isinstance(temperature, int | float) and temperature > limit:
+            return True
+        return len(text) > self.max_chars
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +114,7 @@ class SemanticTier:
         if self._parts is None:
             return None
         question = ask.endpoint.question(ask.params)
-        if question is None or len(question.text) > self._settings.max_chars:
+        if question is None or self._settings.excludes(ask.params, question.text):
             return None
         if self._parts.embedder.cuts(question.text):
             return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -69,13 +70,14 @@ def fake() -> Iterator[RunningFake]:
 
 
 @pytest.fixture(scope="session")
-def proxy(fake: RunningFake) -> Iterator[str]:
+def proxy(fake: RunningFake, embedder_cache: Path) -> Iterator[str]:
     """Serve cachemw; the value is its URL."""
     config = load_config(
         {
+            "cache_dir": str(embedder_cache),
             "upstreams": [{"name": "fake", "base_url": fake.url + "/v1", "models": ["*"]}],
             "store": {"kind": "memory"},
-            "semantic": {"threshold": 0.9},
+            "semantic": {"threshold": 0.9, "max_temperature": 1.2},
             "server": {"max_body_bytes": MAX_BODY_BYTES, "shutdown_seconds": 1.0},
         },
         env={},
