@@ -69,6 +69,7 @@ def _count(vectors: int | None) -> str:
 def conditions(options: argparse.Namespace, began: str, hop_ms: Spread) -> str:
     """Return how it was measured."""
     packages = ("cachemw", "hnswlib", "numpy", "openvino")
+    blas = os.environ.get("OPENBLAS_NUM_THREADS", "as many as cores")
     return (
         f"{options.date}, {machine(packages)}. "
         f"Command: `python -m loadtests.index{' --quick' if options.quick else ''}`. "
@@ -76,7 +77,8 @@ def conditions(options: argparse.Namespace, began: str, hop_ms: Spread) -> str:
         "Small partitions are scanned on the event loop; graphs are searched on a thread, because "
         "hnswlib releases the GIL and takes one call at a time. That hop there and back (uvloop, "
         f"one worker, nothing to do) took p50 {hop_ms.p50:.3f} ms, p99 {hop_ms.p99:.3f} ms in this "
-        "run. Vectors are inserted one by one, as the server does it."
+        "run. Vectors are inserted one by one, as the server does it. Threads of BLAS for the scan "
+        f"(OPENBLAS_NUM_THREADS): {blas}."
     )
 
 
