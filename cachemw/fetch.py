@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
@@ -67,6 +68,8 @@ class Fetcher:
         async for chunk in chunks:
             for event in splitter.feed(chunk):
                 await flight.append(collecting.take(event))
+                # The readers go first: the rest of a burst must not hold up its first token.
+                await asyncio.sleep(0)
             if splitter.pending > self._max_event_bytes:
                 raise UpstreamBroken("The upstream sent an event that does not end.")
         if (rest := splitter.flush()) is not None:

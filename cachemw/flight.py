@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -17,6 +16,9 @@ from cachemw.errors import UpstreamBroken, UpstreamError
 from cachemw.http.messages import Header
 
 log = logging.getLogger("cachemw.flight")
+
+# Pieces that a reader hands on at once.
+_BURST = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Flight:
         self._bytes = 0
         self._readers: set[FlightReader] = set()
         self._changed = asyncio.Event()
-        self.pieces: deque[Piece] = deque()
+        self.pieces: list[Piece] = []
         self.first = 0  # number of the oldest piece kept
         self.head: FlightHead | None = None
         self.error: UpstreamError | None = None
@@ -120,9 +122,9 @@ class Flight:
 
     def _forget_read(self) -> None:
         slowest = min(reader.position for reader in self._readers)
-        while self.first < slowest and self.pieces:
-            self._bytes -= len(self.pieces.popleft().data)
-            self.first += 1
+        read, self.pieces = self.pieces[: slowest - self.first], self.pieces[slowest - self.first :]
+        self.first = slowest
+        self._bytes -= sum(len(piece.data) for piece in read)
 
 
 class FlightReader:
@@ -159,20 +161,23 @@ class FlightReader:
             await self._flight.change()
 
     async def follow(self, *, usage: bool) -> AsyncIterator[bytes]:
-        """Yield the pieces from the first, then live. Raises the call's UpstreamError at its end.
+        """Yield the body from its start, then live. Raises the call's UpstreamError at its end.
 
         `usage` lets the chunk through that carries usage alone.
         """
         flight = self._flight
         while True:
             offset = self.position - flight.first
-            if offset < len(flight.pieces):
-                piece = flight.pieces[offset]
-                self.position += 1
+            # What came in one burst goes out in one: writing costs more than reading does. Not
+            # once sealed, where what a reader holds counts.
+            burst = flight.pieces[offset : offset + (1 if flight.sealed else _BURST)]
+            if burst:
+                self.position += len(burst)
                 if flight.sealed:
                     flight.notify()
-                if usage or not piece.only_usage:
-                    yield piece.data
+                data = b"".join(p.data for p in burst if usage or not p.only_usage)
+                if data:
+                    yield data
             elif flight.finished:
                 break
             else:
