@@ -62,7 +62,8 @@ class ModelList:
         except (UpstreamError, orjson.JSONDecodeError, AttributeError):
             return named or None
         # A backend that is limited to certain models lists those alone.
-        known = [m for m in listed or [] if isinstance(m, dict)]
+        rows = listed if isinstance(listed, list) else []
+        known = [m for m in rows if isinstance(m, dict)]
         if ANY_MODEL not in backend.models:
             known = [m for m in known if m.get("id") in backend.models]
         return named + known

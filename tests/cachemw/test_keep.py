@@ -1,0 +1,130 @@
+"""Storing: the gates, what is written, and that it goes on beside the reply."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from cachemw.stores.base import Document, Vector
+from cachemw.stores.memory import MemoryStore
+from tests.support.service import (
+    Assembled,
+    Parts,
+    WordEmbedder,
+    assembled,
+    chat,
+    plain_of,
+    stream_of,
+)
+
+
+async def stored(service: Assembled) -> list[Document]:
+    """Return what the store holds once nothing is under way."""
+    for _ in range(1000):
+        if not len(service.flights):
+            break
+        await asyncio.sleep(0.005)
+    assert isinstance(service.store, MemoryStore)
+    return [entry.document for entry in service.store._entries.values()]
+
+
+def _finish(reason: str | None) -> bytes:
+    answer = plain_of("x")
+    answer["choices"][0]["finish_reason"] = reason
+    return json.dumps(answer).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (200, _finish("stop"), None),
+        (201, _finish("tool_calls"), None),
+        (200, _finish("length"), "truncated"),
+        (200, _finish("content_filter"), "blocked"),
+        (200, _finish(None), "incomplete"),
+        (200, b"not json", "incomplete"),
+        (200, b"{}", "incomplete"),
+        (404, _finish("stop"), "status"),
+        (500, b"", "status"),
+    ],
+)
+async def test_the_gates(status: int, body: bytes, reason: str | None) -> None:
+    async with assembled(Parts()) as service:
+        service.upstream.reply = (status, b"application/json", [body])
+        reply = await service.client.ask(chat("hi"))
+        assert (reply.status, reply.body) == (status, body)
+        assert len(await stored(service)) == (reason is None)
+        assert reply.stored == (reason is None)
+        if reason is not None:
+            assert service.metric("store_skipped_total", reason=reason) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [({"cache_control": "no-store"}, "no_store"), ({"x_cachemw_ttl": "0"}, "ttl")],
+)
+async def test_what_the_client_forbids(headers: dict[str, Any], reason: str) -> None:
+    async with assembled(Parts()) as service:
+        await service.client.ask(chat("hi"), **headers)
+        assert not await stored(service)
+        assert service.metric("store_skipped_total", reason=reason) == 1
+
+
+async def test_what_is_written() -> None:
+    async with assembled(Parts(embedder=WordEmbedder())) as service:
+        await service.client.ask(chat("hi there"), x_cachemw_ttl="60", x_cachemw_tags="b,a")
+        (document,) = await stored(service)
+        assert (document.created_at, document.expires_at) == (1e6, 1e6 + 60)
+        assert (document.prompt, document.model, document.tags) == ("hi there", "m", ("a", "b"))
+        assert (document.prompt_tokens, document.completion_tokens) == (3, 5)
+        assert document.embedded is not None
+        assert document.embedded.fingerprint == WordEmbedder.fingerprint
+        # What each replay gets anew is not part of it.
+        assert not {"id", "created"} & set(json.loads(document.body))
+
+
+async def test_a_client_cannot_lengthen_the_ttl() -> None:
+    async with assembled(Parts()) as service:
+        await service.client.ask(chat("hi"), x_cachemw_ttl="999999")
+        (document,) = await stored(service)
+        assert document.expires_at == 1e6 + 3600
+
+
+class SlowEmbedder(WordEmbedder):
+    """Embeds when it is allowed to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.allowed = threading.Event()
+
+    def embed(self, texts: Sequence[str]) -> Vector:
+        self.allowed.wait(20)
+        return super().embed(texts)
+
+
+async def test_an_embedding_that_is_late_follows_in_a_second_write() -> None:
+    embedder = SlowEmbedder()
+    async with assembled(Parts(embedder=embedder, embed_timeout=20.0)) as service:
+        reply = await service.client.ask(chat("hi"))
+        assert reply.stored
+        assert isinstance(service.store, MemoryStore)
+        (entry,) = service.store._entries.values()
+        assert entry.document.embedded is None
+        embedder.allowed.set()
+        (document,) = await stored(service)
+        assert document.embedded is not None
+        assert service.metric("stored_total", category="default") == 1
+
+
+@pytest.mark.parametrize("cut", range(1, 5))
+async def test_a_stream_that_ends_before_its_finish_reason_is_never_stored(cut: int) -> None:
+    async with assembled(Parts()) as service:
+        service.upstream.reply = (200, b"text/event-stream", stream_of("a b c")[:cut])
+        reply = await service.client.ask(chat("hi", stream=True))
+        assert not await stored(service)
+        assert b'"upstream_broken"' in reply.body
