@@ -20,12 +20,17 @@ from cachemw.upstreams.router import Route, Router
 class Asked:
     """The fuzzy half of a request, once it is known to have one.
 
-    `embedding` is computed once, whoever needs it: the search, and later the store.
+    `embedding` is computed once, by whoever needs it first: the search, or later the store.
     """
 
     text: str
     partition: bytes
-    embedding: asyncio.Future[Vector]
+    embedding: asyncio.Future[Vector] | None = None
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the embedding is there, or known not to come."""
+        return self.embedding is not None and self.embedding.done()
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -69,6 +70,7 @@ def _port(text: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    _one_blas_thread()
     # Imported here: `--help` and `check-config` need none of it.
     from cachemw.app import build
     from cachemw.logs import set_up_logs
@@ -83,6 +85,7 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    _one_blas_thread()
     from cachemw.demo.run import run_demo
 
     return run_demo(keep=arguments.keep, as_json=arguments.json)
@@ -98,6 +101,12 @@ def _check(arguments: argparse.Namespace) -> int:
     else:
         print(f"{arguments.file}: ok, {len(config.upstreams)} upstream(s), mode {config.mode}")
     return 0
+
+
+def _one_blas_thread() -> None:
+    """Keep numpy's products on the calling thread: DESIGN.md. Only before numpy is imported."""
+    for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
 
 
 def _config(path: Path | None) -> Config:

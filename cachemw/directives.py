@@ -6,7 +6,7 @@ A directive tightens what the configuration allows and never loosens it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 from cachemw.errors import BadRequest
@@ -37,7 +37,7 @@ class Directives:
     tags: tuple[str, ...] = ()
 
 
-_DEFAULT = Directives()
+_DEFAULTS = {mode: Directives(mode=mode) for mode in Mode}
 _CACHE_CONTROL = b"cache-control"
 _HEADERS = frozenset(
     {
@@ -60,7 +60,7 @@ def read_directives(headers: Mapping[bytes, bytes], ceiling: Mode) -> Directives
     Raises BadRequest naming the header at fault.
     """
     if _HEADERS.isdisjoint(headers):
-        return _DEFAULT if ceiling is Mode.FULL else replace(_DEFAULT, mode=ceiling)
+        return _DEFAULTS[ceiling]
     control = _cache_control(headers.get(_CACHE_CONTROL, b"").decode("latin-1"))
     max_age = _seconds("Cache-Control", control["max-age"]) if "max-age" in control else None
     ttl, threshold = headers.get(b"x-cachemw-ttl"), headers.get(b"x-cachemw-threshold")

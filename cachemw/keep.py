@@ -99,7 +99,7 @@ class Keeper:
             completion_tokens=verdict.completion_tokens,
             tags=ask.directives.tags,
         )
-        pending = ask.asked is not None and not ask.asked.embedding.done()
+        pending = ask.asked is not None and not ask.asked.embedded
         if not pending:
             document = await self._embedded(ask, document)
         if await self._exact.put(document):

@@ -7,9 +7,8 @@ share it. Both hash one canonical JSON array, so no joining of strings can make 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -34,8 +33,7 @@ NEVER_MATTER = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeyScope:
+class KeyScope(NamedTuple):
     """Everything beside the body that keeps two requests apart.
 
     `variant` holds the parts of the HTTP request that the upstream may act on: the query string

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 import orjson
 
@@ -29,8 +30,7 @@ class ReplaySettings:
     pause: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """What is to be served, from which layer; `similarity` for semantic hits."""
 
     resident: Resident

@@ -76,14 +76,14 @@ class SemanticTier:
         self._parts = parts
 
     def prepare(self, ask: Ask) -> None:
-        """Find the question and begin to embed it; what comes of it stays in `ask.asked`."""
+        """Find the question; what comes of it stays in `ask.asked`."""
         ask.asked = self._asked(ask)
 
     async def find(self, ask: Ask) -> Hit | None:
         """Return a hit to a prepared request, or None."""
         parts, asked = self._parts, ask.asked
         if parts is None or asked is None or not parts.index.has(asked.partition):
-            # Nothing to compare with: the embedding goes on beside the upstream call.
+            # Nothing to compare with: the embedding can wait until the answer is stored.
             return None
         try:
             return await self._search(parts, ask, asked)
@@ -98,7 +98,7 @@ class SemanticTier:
         if self._parts is None or ask.asked is None:
             return None
         try:
-            vector = await ask.asked.embedding
+            vector = await self._embedding(self._parts, ask.asked)
         except CacheComponentError as error:
             self._state.down(type(error).__name__)
             return None
@@ -119,10 +119,14 @@ class SemanticTier:
         if self._parts.embedder.cuts(question.text):
             return None
         partition = compatibility_key(ask.scope, question.params_without, ask.endpoint.ignored)
-        embedding = asyncio.ensure_future(self._embed(self._parts, question.text))
-        # Nobody may come for it, when the answer is not stored: its failure is known by then.
-        embedding.add_done_callback(_retrieve)
-        return Asked(question.text, partition, embedding)
+        return Asked(question.text, partition)
+
+    def _embedding(self, parts: SemanticParts, asked: Asked) -> asyncio.Future[Vector]:
+        if asked.embedding is None:
+            asked.embedding = asyncio.ensure_future(self._embed(parts, asked.text))
+            # Nobody may come for it again, when the answer is not stored.
+            asked.embedding.add_done_callback(_retrieve)
+        return asked.embedding
 
     async def _embed(self, parts: SemanticParts, text: str) -> Vector:
         with self._metrics.stage("embed"):
@@ -131,7 +135,7 @@ class SemanticTier:
         return vector
 
     async def _search(self, parts: SemanticParts, ask: Ask, asked: Asked) -> Hit | None:
-        vector = await asked.embedding
+        vector = await self._embedding(parts, asked)
         with self._metrics.stage("search"):
             candidates = await parts.index.search(asked.partition, vector, self._settings.top_k)
         self._state.up("search")

@@ -12,6 +12,7 @@ import uvicorn
 
 from cachemw.app import Service
 from cachemw.config import ServerConfig
+from cachemw.http.protocol import JoiningProtocol
 
 
 class DrainingServer(uvicorn.Server):
@@ -25,6 +26,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._drain_seconds = drain_seconds
+        self._timer: asyncio.TimerHandle | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -43,9 +45,11 @@ class DrainingServer(uvicorn.Server):
             self._stop()
             return
         self._service.readiness.draining = True
-        loop.call_later(self._drain_seconds, self._stop)
+        self._timer = loop.call_later(self._drain_seconds, self._stop)
 
     def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()  # or the drain's own end would count as one more signal
         self._service.readiness.draining = True
         self.handle_exit(signal.SIGTERM, None)
 
@@ -62,12 +66,15 @@ def serve(service: Service, config: ServerConfig) -> int:
             service.asgi,
             host=config.host,
             port=config.port,
-            http="httptools",
+            http=JoiningProtocol,
+            proxy_headers=False,  # nothing here asks who the client is
             log_config=None,
             access_log=False,
             server_header=False,
             date_header=True,
             limit_concurrency=config.max_connections,
+            # Longer than clients keep idle connections, or they would send into a closing one.
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=max(1, round(config.shutdown_seconds)),
         ),
         service,

@@ -5,11 +5,10 @@ The TTL is absolute: it counts from when the answer was generated, and a hit doe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Freshness:
+class Freshness(NamedTuple):
     """The age of a stored answer and how long it may still be served."""
 
     age: float

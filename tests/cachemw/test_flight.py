@@ -380,4 +380,4 @@ async def test_nothing_is_left_after_chaos(seed: int) -> None:
     gc.collect()
     assert len(flights) == 0
     assert asyncio.all_tasks() == before
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Flight)]
+    assert not [thing for thing in gc.get_objects() if type(thing) is Flight]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import orjson
@@ -136,10 +135,10 @@ class TestWhatAlwaysMatters:
     @pytest.mark.parametrize(
         "other",
         [
-            replace(SCOPE, tenant="another"),
-            replace(SCOPE, endpoint="another"),
-            replace(SCOPE, upstream="another"),
-            replace(SCOPE, model="another"),
+            SCOPE._replace(tenant="another"),
+            SCOPE._replace(endpoint="another"),
+            SCOPE._replace(upstream="another"),
+            SCOPE._replace(model="another"),
         ],
     )
     def test_scope(self, other: KeyScope) -> None:
@@ -159,7 +158,7 @@ class TestWhatAlwaysMatters:
             (("openai-beta", "b"), ("openai-beta", "a")),
         ]
 
-        keys = {key({}, replace(SCOPE, variant=variant)) for variant in variants}
+        keys = {key({}, SCOPE._replace(variant=variant)) for variant in variants}
 
         assert len(keys) == len(variants)
 
@@ -171,8 +170,8 @@ class TestWhatAlwaysMatters:
     @given(st.text(max_size=4), st.text(max_size=4), st.integers(0, 8))
     def test_parts_that_join_to_the_same_text(self, one: str, other: str, cut: int) -> None:
         joined = one + other
-        moved = replace(SCOPE, tenant=joined[:cut], model=joined[cut:])
-        scope = replace(SCOPE, tenant=one, model=other)
+        moved = SCOPE._replace(tenant=joined[:cut], model=joined[cut:])
+        scope = SCOPE._replace(tenant=one, model=other)
 
         assert (key({}, moved) == key({}, scope)) is (joined[:cut] == one)
 
