@@ -20,6 +20,9 @@ from cachemw.replay import Hit
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document, Embedded, Vector
 
+# What a call takes to be on its way, so that the embedding does not compete with it for the CPU.
+_CALL_FIRST_SECONDS = 0.003
+
 
 @dataclass(frozen=True, slots=True)
 class SemanticSettings:
@@ -82,8 +85,13 @@ class SemanticTier:
     async def find(self, ask: Ask) -> Hit | None:
         """Return a hit to a prepared request, or None."""
         parts, asked = self._parts, ask.asked
-        if parts is None or asked is None or not parts.index.has(asked.partition):
-            # Nothing to compare with: the embedding can wait until the answer is stored.
+        if parts is None or asked is None:
+            return None
+        if not parts.index.has(asked.partition):
+            # Nothing to compare with: the embedding is made while the upstream thinks, once the
+            # call is on its way.
+            loop = asyncio.get_running_loop()
+            loop.call_later(_CALL_FIRST_SECONDS, self._embedding, parts, asked)
             return None
         try:
             return await self._search(parts, ask, asked)

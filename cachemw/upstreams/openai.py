@@ -13,6 +13,7 @@ from cachemw.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnavailable
 from cachemw.http.messages import Header
 from cachemw.states import DependencyState
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
+from cachemw.upstreams.transport import OriginTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +52,8 @@ class OpenAIUpstream(Upstream):
         self._authorization = None if api_key is None else f"Bearer {api_key}".encode()
         self._limits = limits
         self._state = state
-        self._transport = httpx.AsyncHTTPTransport(
-            uds=uds,
-            limits=httpx.Limits(
-                max_connections=limits.connections,
-                max_keepalive_connections=limits.connections,
-            ),
+        self._transport = OriginTransport(
+            connections=limits.connections, connect_seconds=limits.connect, uds=uds
         )
 
     async def start(self) -> None:
@@ -70,7 +67,6 @@ class OpenAIUpstream(Upstream):
             self._url(request),
             headers=self._headers(request),
             content=request.body,
-            extensions={"timeout": self._timeouts()},
         )
         with self._mapped(before_head=True):
             async with asyncio.timeout(min(self._limits.first_byte, self._limits.total)):
@@ -78,10 +74,8 @@ class OpenAIUpstream(Upstream):
         self._state.up("head")
         # The transport's response lacks the request that decoding errors name.
         response.request = outgoing
-        headers = [(name.lower(), value) for name, value in response.headers.raw]
-        return UpstreamReply(
-            response.status_code, headers, self._chunks(response, deadline, raw=request.raw)
-        )
+        chunks = self._chunks(response, deadline, raw=request.raw)
+        return UpstreamReply(response.status_code, response.headers.raw, chunks)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -104,7 +98,8 @@ class OpenAIUpstream(Upstream):
         The time limit stands around the wait alone: it must not strike its reader's own waits.
         """
         with self._mapped(before_head=False):
-            async with asyncio.timeout_at(deadline):
+            silent = asyncio.get_running_loop().time() + self._limits.first_byte
+            async with asyncio.timeout_at(min(deadline, silent)):
                 return await anext(source, None)
 
     def _url(self, request: UpstreamRequest) -> httpx.URL:
@@ -126,15 +121,6 @@ class OpenAIUpstream(Upstream):
             for name, value in headers
             if name not in (b"authorization", b"api-key", b"x-api-key")
         ] + [(b"authorization", self._authorization)]
-
-    def _timeouts(self) -> dict[str, float]:
-        limits = self._limits
-        return {
-            "connect": limits.connect,
-            "read": limits.first_byte,
-            "write": limits.first_byte,
-            "pool": limits.connect,
-        }
 
     @contextlib.contextmanager
     def _mapped(self, *, before_head: bool) -> Iterator[None]:
