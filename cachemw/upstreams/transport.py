@@ -20,52 +20,90 @@ from cachemw.upstreams.wire import Connection, Header
 _IDLE_SECONDS = 4.0
 
 Release = Callable[[Connection], None]
+Payload = bytes | AsyncIterator[bytes]
 
 
 class OriginTransport(httpx.AsyncBaseTransport):
     """Keeps up to `connections` to the origin of its requests, or to the socket `uds`.
 
-    `connect_seconds` bounds the wait for a connection, and that for a place in the pool.
+    `connect_seconds` bounds the wait for a connection, and that for a place in the pool; `tls`
+    makes the context for https, with the system's trust by default.
     """
 
-    def __init__(self, *, connections: int, connect_seconds: float, uds: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int,
+        connect_seconds: float,
+        uds: str | None = None,
+        tls: Callable[[], ssl.SSLContext] = httpx.create_ssl_context,
+    ) -> None:
         self._places = asyncio.Semaphore(connections)
         self._connect_seconds = connect_seconds
         self._uds = uds
+        self._make_tls = tls
+        self._tls: ssl.SSLContext | None = None
         self._idle: list[Connection] = []
         self._open: set[Connection] = set()
-        self._tls: ssl.SSLContext | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises httpx.TransportError's kinds."""
         head, chunked = _head(request)
-        connection = await self._acquire(request.url)
+        body = _body(request)
+        await self._take_place()
         try:
-            headers = await connection.exchange(
-                request.method, head, _body(request), chunked=chunked
-            )
+            connection, headers = await self._exchange(request, head, body, chunked=chunked)
         except BaseException:
-            self._give_up(connection)
+            self._places.release()
             raise
-        body = _Body(connection, self._release)
-        return httpx.Response(connection.status, headers=headers, stream=body)
+        stream = _Body(connection, self._release)
+        return httpx.Response(connection.status, headers=headers, stream=stream)
+
+    async def _exchange(
+        self, request: httpx.Request, head: bytes, body: Payload, *, chunked: bool
+    ) -> tuple[Connection, list[Header]]:
+        """Exchange on a connection that is there, else on a new one.
+
+        A server may close an idle connection while a request is on its way there. Where not a byte
+        came back and the request is at hand whole, it is sent once more, on a new connection, as
+        browsers do; a streamed one is not.
+        """
+        reused = self._reused()
+        connection = reused or await self._connect(request.url)
+        try:
+            return connection, await self._on(connection, request, head, body, chunked=chunked)
+        except (httpx.RemoteProtocolError, httpx.WriteError):
+            if reused is None or reused.has_answered or not isinstance(body, bytes):
+                raise
+        connection = await self._connect(request.url)
+        return connection, await self._on(connection, request, head, body, chunked=chunked)
+
+    async def _on(
+        self,
+        connection: Connection,
+        request: httpx.Request,
+        head: bytes,
+        body: Payload,
+        *,
+        chunked: bool,
+    ) -> list[Header]:
+        try:
+            return await connection.exchange(request.method, head, body, chunked=chunked)
+        except BaseException:
+            self._discard(connection)
+            raise
 
     async def aclose(self) -> None:
         """Close all connections."""
         for connection in tuple(self._open):
             connection.close()
 
-    async def _acquire(self, url: httpx.URL) -> Connection:
+    async def _take_place(self) -> None:
         try:
             async with asyncio.timeout(self._connect_seconds):
                 await self._places.acquire()
         except TimeoutError as error:
             raise httpx.PoolTimeout("All connections are in use.") from error
-        try:
-            return self._reused() or await self._connect(url)
-        except BaseException:
-            self._places.release()
-            raise
 
     def _reused(self) -> Connection | None:
         now = asyncio.get_running_loop().time()
@@ -99,19 +137,15 @@ class OriginTransport(httpx.AsyncBaseTransport):
     def _tls_context(self) -> ssl.SSLContext:
         # Made when it is first needed: reading the certificates takes tens of milliseconds.
         if self._tls is None:
-            self._tls = httpx.create_ssl_context()
+            self._tls = self._make_tls()
         return self._tls
 
     def _release(self, connection: Connection) -> None:
         if connection.reusable:
             connection.idle_since = asyncio.get_running_loop().time()
             self._idle.append(connection)
-            self._places.release()
         else:
-            self._give_up(connection)
-
-    def _give_up(self, connection: Connection) -> None:
-        self._discard(connection)
+            self._discard(connection)
         self._places.release()
 
     def _discard(self, connection: Connection) -> None:
@@ -148,7 +182,7 @@ def _head(request: httpx.Request) -> tuple[bytes, bool]:
     return head, request.headers.get("transfer-encoding", "").lower() == "chunked"
 
 
-def _body(request: httpx.Request) -> bytes | AsyncIterator[bytes]:
+def _body(request: httpx.Request) -> Payload:
     if isinstance(request.stream, httpx.ByteStream):
         return request.content
     return aiter(cast("httpx.AsyncByteStream", request.stream))

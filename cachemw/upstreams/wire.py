@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._chunks: deque[bytes] = deque()
         self._waiting_bytes = 0
+        self._paused = False
         self._head_bytes = 0
         self._changed: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
@@ -50,8 +51,13 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        """Whether another exchange may follow."""
-        return self._complete and self._keep_alive and not self.closed
+        """Whether another exchange may follow: all of this one was read, and nobody hung up."""
+        return self._complete and not self._chunks and self._keep_alive and not self.closed
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether a byte of the reply to the latest request has come."""
+        return self._head_bytes > 0
 
     async def exchange(
         self, method: str, head: bytes, body: bytes | AsyncIterator[bytes], *, chunked: bool
@@ -82,8 +88,8 @@ class Connection(asyncio.Protocol):
             await self._change()
         chunk = self._chunks.popleft()
         self._waiting_bytes -= len(chunk)
-        if self._transport is not None and self._waiting_bytes <= _HIGH_WATER // 2:
-            self._transport.resume_reading()
+        if self._paused and self._waiting_bytes <= _HIGH_WATER // 2:
+            self._hold_back(False)
         return chunk
 
     def close(self) -> None:
@@ -112,8 +118,8 @@ class Connection(asyncio.Protocol):
             self._fail(httpx.RemoteProtocolError("The server's reply is not HTTP."))
         if not self._has_head and self._head_bytes > _MAX_HEAD_BYTES:
             self._fail(httpx.RemoteProtocolError("The server's headers do not end."))
-        if self._waiting_bytes > _HIGH_WATER and self._transport is not None:
-            self._transport.pause_reading()
+        if self._waiting_bytes > _HIGH_WATER and not self._paused:
+            self._hold_back(True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End: of the body, where nothing else says where it ends; else a failure."""
@@ -182,6 +188,11 @@ class Connection(asyncio.Protocol):
                 await self._writable
         if chunked:
             self._write(b"0\r\n\r\n")
+
+    def _hold_back(self, paused: bool) -> None:
+        self._paused = paused
+        if self._transport is not None and not self.closed:
+            (self._transport.pause_reading if paused else self._transport.resume_reading)()
 
     def _write(self, data: bytes) -> None:
         if self._transport is None or self.closed:

@@ -168,6 +168,7 @@ async def test_a_full_pool_is_not_a_failure_of_the_upstream(
 
 async def test_a_path_is_passed_on_as_it_came(upstream: OpenAIUpstream, fake: RunningFake) -> None:
     request = UpstreamRequest("GET", "/v1/files/a%2Fb%20c", b"x=%20y&x=2", [], b"", raw=True)
+    before = fake.record.calls["GET /v1/files/a/b c"]
     await read(await upstream.send(request))
-    assert fake.record.calls["GET /v1/files/a/b c"] == 1
+    assert fake.record.calls["GET /v1/files/a/b c"] == before + 1
     assert fake.record.requests[-1].query == "x=%20y&x=2"
