@@ -32,32 +32,43 @@ HNSWLIB = "hnswlib==0.8.0"
 MINIMUM = (3, 11)
 
 
+class SetupFailed(Exception):
+    """The set-up cannot go on; the message says what is missing."""
+
+
 def main() -> int:
     """Set up; returns the exit code."""
+    try:
+        _set_up()
+    except SetupFailed as problem:
+        print(f"setup: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _set_up() -> None:
     if sys.version_info < MINIMUM:
-        return _fail(f"Python {platform.python_version()} is too old: 3.11 or newer is needed.")
+        raise SetupFailed(f"Python {platform.python_version()} is too old: 3.11 is needed.")
     wanted = _fingerprint()
     if STAMP.is_file() and STAMP.read_text() == wanted and PYTHON.exists():
-        return 0
-    problem = _compiler_problem()
-    if problem:
-        return _fail(problem)
-    if not _create_venv():
-        return _fail("No virtual environment: install Python's venv (Debian: python3-venv).")
+        return
+    _require_compiler()
+    _create_venv()
     _say("installing torch (CPU build)")
-    if not _install_torch():
-        return _fail(f"torch {TORCH} could not be installed; see pip's messages above.")
+    _require(_install_torch(), f"torch {TORCH} could not be installed")
     _say("installing the locked packages")
-    if not _pip("--no-deps", "-r", str(LOCK)):
-        return _fail("The locked packages could not be installed; see pip's messages above.")
+    _require(_pip("--no-deps", "-r", str(LOCK)), "the locked packages could not be installed")
     _say("building hnswlib")
-    if not _build_hnswlib():
-        return _fail("hnswlib could not be built; see the compiler's messages above.")
-    if not _pip("--no-deps", "--no-build-isolation", "-e", str(ROOT)):
-        return _fail("cachemw itself could not be installed; see pip's messages above.")
+    _require(_build_hnswlib(), "hnswlib could not be built")
+    editable = _pip("--no-deps", "--no-build-isolation", "-e", str(ROOT))
+    _require(editable, "cachemw itself could not be installed")
     STAMP.write_text(wanted)
     _say("ready: .venv/bin/cachemw")
-    return 0
+
+
+def _require(done: bool, otherwise: str) -> None:
+    if not done:
+        raise SetupFailed(f"{otherwise}; see pip's messages above.")
 
 
 def _fingerprint() -> str:
@@ -68,23 +79,22 @@ def _fingerprint() -> str:
     return f"{digest} {sys.version} {platform.machine()} portable={portable} {ROOT}\n"
 
 
-def _compiler_problem() -> str | None:
-    """Return what is missing to build hnswlib, which comes as source only; installs it if it may."""
+def _require_compiler() -> None:
+    """Make sure that hnswlib, which comes as source only, can be built; installs what it may."""
     if _can_compile():
-        return None
+        return
     if shutil.which("apt-get") and os.geteuid() == 0:
         _say("installing a C++ compiler")
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         packages = ["g++"] if _has_headers() else ["g++", f"{version}-dev"]
         subprocess.run(["apt-get", "update", "-qq"], check=False)
         subprocess.run(["apt-get", "install", "-y", "-qq", *packages], check=False)
-    if _can_compile():
-        return None
-    return (
-        "A C++ compiler and Python's headers are needed to build hnswlib. "
-        "Debian or Ubuntu: apt-get install g++ python3-dev. "
-        "Fedora: dnf install gcc-c++ python3-devel. macOS: xcode-select --install."
-    )
+    if not _can_compile():
+        raise SetupFailed(
+            "A C++ compiler and Python's headers are needed to build hnswlib. "
+            "Debian or Ubuntu: apt-get install g++ python3-dev. "
+            "Fedora: dnf install gcc-c++ python3-devel. macOS: xcode-select --install."
+        )
 
 
 def _can_compile() -> bool:
@@ -96,10 +106,11 @@ def _has_headers() -> bool:
     return (Path(sysconfig.get_path("include")) / "Python.h").is_file()
 
 
-def _create_venv() -> bool:
+def _create_venv() -> None:
     # An environment of another interpreter or place cannot be mended, only made anew.
     shutil.rmtree(VENV, ignore_errors=True)
-    return subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode == 0
+    if subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False).returncode != 0:
+        raise SetupFailed("No virtual environment: install Python's venv (Debian: python3-venv).")
 
 
 def _install_torch() -> bool:
@@ -124,16 +135,12 @@ def _build_hnswlib() -> bool:
 def _pip(*arguments: str, quiet: bool = False, env: dict[str, str] | None = None) -> bool:
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     stderr = subprocess.DEVNULL if quiet else None
-    return subprocess.run([*command, *arguments], check=False, stderr=stderr, env=env).returncode == 0
+    done = subprocess.run([*command, *arguments], check=False, stderr=stderr, env=env)
+    return done.returncode == 0
 
 
 def _say(message: str) -> None:
     print(f"setup: {message}", flush=True)
-
-
-def _fail(message: str) -> int:
-    print(f"setup: {message}", file=sys.stderr)
-    return 1
 
 
 if __name__ == "__main__":

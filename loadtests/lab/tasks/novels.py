@@ -80,7 +80,7 @@ class Novels(Task):
     def running(
         novels: list[str], between: str, tokenizer: LabTokenizer, context: int
     ) -> RowSource:
-        """Windows over `novels`, which are encoded in parallel in the pieces that `between` cuts."""
+        """Windows over `novels`, encoded in parallel in the pieces that `between` cuts."""
         parts: list[NDArray[np.uint16]] = []
         for novel in novels:
             parts.append(tokenizer.encode_text(re.split(between, novel)))

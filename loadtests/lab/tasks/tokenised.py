@@ -1,9 +1,9 @@
 """The novels once more, in the form of tokenised research corpora.
 
-Such corpora (WikiText among them) set punctuation apart by spaces, mark joins by ` @-@ ` and ` @,@ `
-and write rare words as `<unk>`. A model that has never met that form spends its bits on it and not
-on the language, so measuring it there says little. Only the form is theirs: the words are those of
-the training novels.
+Such corpora (WikiText among them) set punctuation apart by spaces, mark joins by ` @-@ ` and
+` @,@ ` and write rare words as `<unk>`. A model that has never met that form spends its bits on it
+and not on the language, so measuring it there says little. Only the form is theirs: the words are
+those of the training novels.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ class TokenisedNovels(Task):
         self, split: Split, tokenizer: LabTokenizer, context: int, rng: random.Random
     ) -> RowSource:
         """Windows over all rewritten novels end to end, EOS between."""
+        del rng
         rewritten = [tokenised(novel) for novel in self.novels.novels(split)]
         return self.novels.running(rewritten, r"(?<=\n)", tokenizer, context)
 
