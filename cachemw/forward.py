@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 
 from cachemw.ask import Ask
@@ -41,13 +40,11 @@ class Forwarder:
             request.headers.get(b"content-length", b"0") != b"0"
             or b"transfer-encoding" in request.headers
         )
-        sent = asyncio.Event()
+        body: bytes | AsyncIterator[bytes] = b""
         if has_body:
-            body: bytes | AsyncIterator[bytes] = _until_end(request, sent)
+            body = request.body_chunks()
         else:
-            body = b""
             await request.body(0)
-            sent.set()
         call = UpstreamRequest(
             request.method,
             request.path,
@@ -57,16 +54,10 @@ class Forwarder:
             raw=True,
         )
         with self._metrics.upstream_call("passthrough") as note:
-            reply = await request.unless_gone(upstream.send(call), after=sent)
+            reply = await request.unless_gone(upstream.send(call))
             note(str(reply.status))
         headers = to_client(reply.headers, rewritten=False)
         return _streamed(reply, [*headers, _LAYER, _BYPASS])
-
-
-async def _until_end(request: HttpRequest, sent: asyncio.Event) -> AsyncIterator[bytes]:
-    async for chunk in request.body_chunks():
-        yield chunk
-    sent.set()
 
 
 def _streamed(reply: UpstreamReply, headers: list[Header]) -> Reply:

@@ -46,6 +46,8 @@ class HttpRequest:
     header_list: list[Header]
     headers: dict[bytes, bytes]
     receive: Receive
+    _body_end: asyncio.Future[None] | None = None
+    _body_read: bool = False
 
     async def body(self, limit: int) -> bytes:
         """Read the whole body. Raises BodyTooLarge past `limit` bytes, ClientGone."""
@@ -53,6 +55,7 @@ class HttpRequest:
         if declared.isdigit() and int(declared) > limit:
             raise BodyTooLarge(f"The body is over the limit of {limit} bytes.")
         message = await self.receive()
+        self._body_read = True  # nobody waits for that before this returns
         if not message.get("more_body"):
             return _checked(_chunk(message), limit)
         parts = [_chunk(message)]
@@ -73,19 +76,22 @@ class HttpRequest:
             more = bool(message.get("more_body"))
             if chunk := _chunk(message):
                 yield chunk
+        self._body_read = True
+        if self._body_end is not None and not self._body_end.done():
+            self._body_end.set_result(None)
 
     async def gone(self) -> None:
-        """Return when the client has hung up. Only after the body was read."""
+        """Return when the client has hung up; while its body is read, its reader notices that."""
+        if not self._body_read:
+            self._body_end = asyncio.get_running_loop().create_future()
+            await self._body_end
         while (await self.receive())["type"] != "http.disconnect":
             pass
 
-    async def unless_gone(self, work: Awaitable[T], after: asyncio.Event | None = None) -> T:
-        """Wait for `work`; if the client hangs up first, cancel it and raise ClientGone.
-
-        `after` is set once the body has been read: until then its reader notices a hang-up.
-        """
+    async def unless_gone(self, work: Awaitable[T]) -> T:
+        """Wait for `work`; if the client hangs up first, cancel it and raise ClientGone."""
         task = asyncio.ensure_future(work)
-        watcher = asyncio.ensure_future(self._gone_after(after))
+        watcher = asyncio.ensure_future(self.gone())
         try:
             await asyncio.wait((task, watcher), return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
@@ -94,11 +100,6 @@ class HttpRequest:
         finally:
             task.cancel()
             watcher.cancel()
-
-    async def _gone_after(self, event: asyncio.Event | None) -> None:
-        if event is not None:
-            await event.wait()
-        await self.gone()
 
 
 def _chunk(message: MutableMapping[str, Any]) -> bytes:

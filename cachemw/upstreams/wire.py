@@ -36,7 +36,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._changed: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
-        self._error: httpx.TransportError | None = None
+        self._error: Exception | None = None
+        self._upload: asyncio.Task[None] | None = None
         self._head_only = False
         self._has_length = False
         self._headers: list[Header] = []
@@ -64,7 +65,8 @@ class Connection(asyncio.Protocol):
     ) -> list[Header]:
         """Send a request and return the headers of its response; `status` is its status.
 
-        A server that answers before it has the whole body is not sent the rest.
+        A streamed body goes on being sent beside a reply that has begun, until that is whole. What
+        reading it raises is raised here, or by `next_chunk`.
         """
         self._parser = httptools.HttpResponseParser(self)
         self._headers, self._has_head, self._has_length = [], False, False
@@ -75,7 +77,8 @@ class Connection(asyncio.Protocol):
             self._write(head + body)
         else:
             self._write(head)
-            await self._send_body(body, chunked=chunked)
+            self._upload = asyncio.create_task(self._send_body(body, chunked=chunked))
+            self._upload.add_done_callback(self._uploaded)
         while not self._has_head:
             await self._change()
         return self._headers
@@ -95,6 +98,7 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close the socket, whatever is under way."""
         self.closed = True
+        self._stop_upload()
         if self._transport is not None:
             self._transport.abort() if not self._complete else self._transport.close()
 
@@ -174,20 +178,30 @@ class Connection(asyncio.Protocol):
             return
         self._complete = True
         self._keep_alive = self._keep_alive and self._parser.should_keep_alive()
+        self._stop_upload()
         self._wake()
 
     # ---
 
     async def _send_body(self, body: AsyncIterator[bytes], *, chunked: bool) -> None:
         async for chunk in body:
-            if self._has_head or self.closed:
-                self._keep_alive = False
-                return
             self._write(b"%x\r\n%s\r\n" % (len(chunk), chunk) if chunked else chunk)
             if self._writable is not None:
                 await self._writable
         if chunked:
             self._write(b"0\r\n\r\n")
+
+    def _uploaded(self, upload: asyncio.Task[None]) -> None:
+        error = None if upload.cancelled() else upload.exception()
+        if isinstance(error, Exception):
+            self._fail(error)
+
+    def _stop_upload(self) -> None:
+        """Send no more: the reply is whole, or there will be none."""
+        if self._upload is not None and not self._upload.done():
+            self._upload.cancel()
+            self._keep_alive = False
+        self._upload = None
 
     def _hold_back(self, paused: bool) -> None:
         self._paused = paused
@@ -213,7 +227,7 @@ class Connection(asyncio.Protocol):
             self._changed.set_result(None)
         self._changed = None
 
-    def _fail(self, error: httpx.TransportError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._error = self._error or error
         self._keep_alive = False
         self.close()

@@ -89,8 +89,10 @@ class TestUnlessGone:
             finally:
                 ended.set()
 
+        asked = request(part(b"", more=False), GONE)
+        await asked.body(0)
         with pytest.raises(ClientGone):
-            await request(GONE).unless_gone(work())
+            await asked.unless_gone(work())
         await ended.wait()
 
     async def test_a_result_that_is_there_goes_before_a_hang_up(self) -> None:
@@ -100,9 +102,16 @@ class TestUnlessGone:
         assert await request(GONE).unless_gone(done) == "done"
 
     async def test_does_not_watch_before_the_body_was_read(self) -> None:
-        read = asyncio.Event()
+        asked = request(part(b"a", more=True), part(b"b", more=False), GONE)
+        chunks = asked.body_chunks()
 
-        assert await request(GONE).unless_gone(asyncio.sleep(0, "done"), after=read) == "done"
+        async def read_all() -> bytes:
+            return b"".join([chunk async for chunk in chunks])
+
+        # Not a message of the body is lost to the watcher beside it.
+        assert await asked.unless_gone(read_all()) == b"ab"
+        with pytest.raises(ClientGone):
+            await asked.unless_gone(asyncio.Event().wait())
 
 
 def test_replies_do_not_share_their_headers() -> None:

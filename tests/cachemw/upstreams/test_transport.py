@@ -223,6 +223,42 @@ async def test_a_server_that_answers_early_is_not_sent_the_rest(
         assert response.status_code == 413
 
 
+async def test_a_reply_may_begin_before_the_body_has_ended(
+    scripted: Scripted, transport: OriginTransport
+) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await request_head(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 600000\r\n\r\n")
+        for _ in range(6):
+            writer.write(await reader.readexactly(100_000))
+            await writer.drain()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(6):
+            yield bytes([number]) * 100_000
+            await asyncio.sleep(0)
+
+    async with scripted(echo) as script:
+        headers = {"content-length": "600000"}
+        response = await call(transport, script.url, headers=headers, content=pieces())
+        assert response.content == b"".join([bytes([n]) * 100_000 for n in range(6)])
+
+
+async def test_a_body_that_breaks_off_ends_the_call_with_its_own_error(
+    scripted: Scripted, transport: OriginTransport
+) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"a"
+        raise KeyError("the client hung up")
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with scripted(silent) as script:
+        with pytest.raises(KeyError):
+            await asyncio.wait_for(call(transport, script.url, content=broken()), 5)
+
+
 async def test_a_slow_reader_holds_the_server_back(
     scripted: Scripted, transport: OriginTransport
 ) -> None:
