@@ -127,7 +127,7 @@ class SemanticConfig(Section):
     max_chars: int = Field(2000, gt=0)
     max_temperature: float | None = Field(None, ge=0)
     max_vectors: int = Field(200_000, gt=0)
-    switch_at: int = Field(5000, gt=0)
+    switch_at: int = Field(8000, gt=0)
     search_seconds: float = Field(0.25, gt=0)
 
 

@@ -33,7 +33,7 @@ class IndexSettings:
     `max_vectors` bounds all partitions together; `search_timeout` is in seconds.
     """
 
-    switch_at: int = 5000
+    switch_at: int = 8000
     max_vectors: int = 200_000
     search_timeout: float = 0.25
 
