@@ -33,7 +33,8 @@ class Pair:
 
 def pairs_file(env: Mapping[str, str] = os.environ) -> Path:
     """Return where the pairs lie, whether they are there or not."""
-    shared = Path(env.get("CACHEMW_SHARED_DATA", "/work/shared/data"))
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    shared = Path(env.get("CACHEMW_SHARED_DATA", beside))
     return shared / "semantic" / "question-pairs.jsonl.gz"
 
 

@@ -1,6 +1,6 @@
 """Train the dictionary that stored documents are compressed with, and measure it.
 
-    python -m loadtests.train_dictionary --data /work/shared/data
+    python -m loadtests.train_dictionary --data ../shared/data
 
 writes `cachemw/assets/answers.zdict` and `loadtests/reports/document-compression.md`. The
 dictionary depends on the data, the seed and the zstd version alone. Half of the question groups
@@ -325,7 +325,7 @@ def sizes_table(halves: Halves, documents: Sequence[Document]) -> list[str]:
 
 _REPORT = """# Compression of stored documents
 
-`python -m loadtests.train_dictionary --data /work/shared/data`,
+`python -m loadtests.train_dictionary --data ../shared/data`,
 2026-11-22, {machine},
 zstd {zstd}. Dictionary: {bytes} bytes, id {id}, trained on {trained} documents.
 

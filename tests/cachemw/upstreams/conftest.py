@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -37,12 +37,9 @@ async def _scripted(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIt
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script.connections += 1
-        try:
+        # That the client leaves is what some tests are about.
+        with suppress(ConnectionError, asyncio.IncompleteReadError), closing(writer):
             await talk(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client left, which is what some tests are about
-        finally:
-            writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
