@@ -21,8 +21,8 @@ HITS = ("exact", "semantic")
 def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print a row for each request; a layer that is not the expected one stands out."""
     table = Table(header_style="bold", padding=(0, 1), box=box.SIMPLE)
-    table.add_column("", style="dim", overflow="fold")
     with_answers = console.width >= _WIDE
+    table.add_column("", style="dim", overflow="fold", no_wrap=with_answers)
     table.add_column("question", overflow="fold", no_wrap=with_answers)
     table.add_column("layer", no_wrap=True)
     for heading in ("sim.", "first byte", "total", "saved"):
