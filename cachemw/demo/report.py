@@ -14,7 +14,7 @@ from cachemw.demo.client import Outcome
 
 _COLOURS = {"exact": "green", "semantic": "cyan", "upstream": "yellow"}
 # Narrower terminals go without the answers rather than break every row.
-_WIDE = 150
+_WIDE = 165
 HITS = ("exact", "semantic")
 
 
@@ -22,11 +22,16 @@ def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Print a row for each request; a layer that is not the expected one stands out."""
     table = Table(header_style="bold", padding=(0, 1), box=box.SIMPLE)
     with_answers = console.width >= _WIDE
-    table.add_column("", style="dim", overflow="fold", no_wrap=with_answers)
-    table.add_column("question", overflow="fold", no_wrap=with_answers)
-    table.add_column("layer", no_wrap=True)
-    for heading in ("sim.", "first byte", "total", "saved"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column(
+        "", style="dim", overflow="ellipsis" if with_answers else "fold", no_wrap=with_answers
+    )
+    table.add_column(
+        "question", overflow="ellipsis" if with_answers else "fold", no_wrap=with_answers
+    )
+    # The figures keep their room; it is the texts that give way.
+    table.add_column("layer", no_wrap=True, min_width=8)
+    for heading, width in (("sim.", 5), ("first byte", 10), ("total", 8), ("saved", 8)):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
     if with_answers:
         table.add_column("answer", overflow="ellipsis", no_wrap=True, max_width=40)
     for outcome in outcomes:

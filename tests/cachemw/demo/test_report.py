@@ -14,7 +14,7 @@ def outcome(layer: str, total: float, expected: str | None = None, tenant: str =
     return Outcome(step, layer, similarity, total / 2, total, "That.")
 
 
-def printed(*outcomes: Outcome, width: int = 160) -> str:
+def printed(*outcomes: Outcome, width: int = 170) -> str:
     console = Console(width=width, record=True, file=None, quiet=False, force_terminal=False)
     with console.capture() as captured:
         print_table(console, outcomes)
