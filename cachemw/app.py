@@ -49,8 +49,6 @@ from cachemw.upstreams.router import Backend, Price, Router
 
 log = logging.getLogger("cachemw.app")
 
-_LAB_NAME = "cachemw-lab"
-
 
 @dataclass(frozen=True)
 class Service:

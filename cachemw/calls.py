@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +11,7 @@ from cachemw.ask import Ask
 from cachemw.errors import HttpError, UpstreamBroken, UpstreamError
 from cachemw.fetch import Fetcher
 from cachemw.flight import Flight, FlightHead, FlightReader, Flights
-from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply, header_value
+from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply, Stream, header_value
 from cachemw.metrics import Metrics
 from cachemw.replay import Replayer, can_replay
 
@@ -100,21 +99,19 @@ class Calls:
             # Bounded, and over at once where nothing is stored: see CallSettings.
             async with asyncio.timeout(self._settings.commit_wait):
                 await reader.stored()
-        headers = [*_passed_on(head, reader), *_own_headers(ask, reader), _content_type(head)]
-        return Reply(head.status, headers, reader.whole_body())
+        return Reply(head.status, _headers(ask, reader, head), reader.whole_body())
 
     def _stream(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
-        headers = [*_passed_on(head, reader), *_own_headers(ask, reader), _content_type(head)]
         usage = ask.usage or not ask.endpoint.usage_on_request
         follow = reader.follow(usage=usage)
-        return Reply(head.status, headers, stream=_errors_as_events(follow))
+        return Reply(head.status, _headers(ask, reader, head), stream=_errors_as_events(follow))
 
     def _large(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
         """Pass on an answer too large to keep, if it has the form that was asked for."""
         if head.is_stream != ask.stream:
             raise UpstreamBroken("The shared answer is too large to change its form.")
-        headers = [*_passed_on(head, reader), *_own_headers(ask, reader), _content_type(head)]
-        return Reply(head.status, headers, stream=reader.follow(usage=True))
+        follow = reader.follow(usage=True)
+        return Reply(head.status, _headers(ask, reader, head), stream=follow)
 
     def _can_change(self, ask: Ask, flight: Flight) -> bool:
         answer = flight.answer
@@ -123,11 +120,11 @@ class Calls:
     def _other_form(self, ask: Ask, reader: FlightReader, head: FlightHead) -> Reply:
         """Turn a stream into a plain answer or the reverse: the flight's leader asked otherwise."""
         answer = reader.flight.answer or {}
-        headers = [*_passed_on(head, reader), *_own_headers(ask, reader)]
         if ask.stream:
             stream = self._replayer.answer_events(ask, answer)
-            return Reply(200, [*headers, SSE_TYPE], stream=stream)
-        return Reply(200, [*headers, JSON_TYPE], self._replayer.answer_body(ask, answer))
+            return Reply(200, _headers(ask, reader, head, SSE_TYPE), stream=stream)
+        body = self._replayer.answer_body(ask, answer)
+        return Reply(200, _headers(ask, reader, head, JSON_TYPE), body)
 
 
 def _flight_key(ask: Ask) -> bytes:
@@ -135,9 +132,16 @@ def _flight_key(ask: Ask) -> bytes:
     return ask.key + (b"+" if ask.directives.store else b"-")
 
 
-def _passed_on(head: FlightHead, reader: FlightReader) -> list[Header]:
-    """Return the upstream's headers; a cookie is for the client that made the call."""
-    return [h for h in head.headers if reader.leads or h[0] != b"set-cookie"]
+def _headers(
+    ask: Ask, reader: FlightReader, head: FlightHead, content_type: Header | None = None
+) -> list[Header]:
+    """Return the upstream's headers with ours; its content type where none is given.
+
+    A cookie is for the client that made the call.
+    """
+    passed_on = (h for h in head.headers if reader.leads or h[0] != b"set-cookie")
+    its_type = (b"content-type", head.content_type or JSON_TYPE[1])
+    return [*passed_on, *_own_headers(ask, reader), content_type or its_type]
 
 
 def _own_headers(ask: Ask, reader: FlightReader) -> list[Header]:
@@ -154,14 +158,11 @@ def _own_headers(ask: Ask, reader: FlightReader) -> list[Header]:
     return headers
 
 
-def _content_type(head: FlightHead) -> Header:
-    return (b"content-type", head.content_type or JSON_TYPE[1])
-
-
-async def _errors_as_events(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _errors_as_events(stream: Stream) -> Stream:
     """End a stream that broke with an error event, which the client libraries raise."""
     try:
-        async for chunk in stream:
-            yield chunk
+        async with aclosing(stream):
+            async for chunk in stream:
+                yield chunk
     except HttpError as error:
         yield b"data: %s\n\n" % error.body()

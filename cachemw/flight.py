@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cachemw.endpoints.base import Json
 from cachemw.errors import UpstreamBroken, UpstreamError
-from cachemw.http.messages import Header
+from cachemw.http.messages import Header, Stream
 
 log = logging.getLogger("cachemw.flight")
 
@@ -160,7 +160,7 @@ class FlightReader:
         while not (self._flight.stored or self._flight.over):
             await self._flight.change()
 
-    async def follow(self, *, usage: bool) -> AsyncIterator[bytes]:
+    async def follow(self, *, usage: bool) -> Stream:
         """Yield the body from its start, then live. Raises the call's UpstreamError at its end.
 
         `usage` lets the chunk through that carries usage alone.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -13,7 +13,7 @@ import orjson
 from cachemw.ask import Ask
 from cachemw.endpoints.base import Endpoint, Fresh, Json
 from cachemw.exact import Resident
-from cachemw.http.messages import SSE_TYPE, Reply
+from cachemw.http.messages import SSE_TYPE, Reply, Stream
 from cachemw.metrics import Metrics
 from cachemw.stores.base import Document
 from cachemw.upstreams.router import Route
@@ -77,7 +77,7 @@ class Replayer:
             reply.body = ask.endpoint.render(document.body, fresh)
         return reply
 
-    def answer_events(self, ask: Ask, answer: Json) -> AsyncIterator[bytes]:
+    def answer_events(self, ask: Ask, answer: Json) -> Stream:
         """Replay, as SSE, an answer that another request has just got in plain form."""
         packed = ask.endpoint.pack(answer)
         return self._paced(self.events(ask, packed, self._fresh(self._clock())))
@@ -91,7 +91,7 @@ class Replayer:
         piece = max(self._settings.piece, len(body) // _MAX_PIECES)
         return ask.endpoint.events(orjson.loads(body), fresh, usage=ask.usage, piece=piece)
 
-    async def _paced(self, events: Iterator[bytes]) -> AsyncIterator[bytes]:
+    async def _paced(self, events: Iterator[bytes]) -> Stream:
         for event in events:
             yield event
             # Also without a pause: one long replay must not hold up everybody else.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,6 +11,8 @@ from cachemw.errors import BodyTooLarge
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
+# A body as it arrives; its reader closes it.
+Stream = AsyncGenerator[bytes, None]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 JSON_TYPE: Header = (b"content-type", b"application/json")
@@ -125,7 +127,7 @@ class Reply:
     status: int
     headers: list[Header] = field(default_factory=list)
     body: bytes = b""
-    stream: AsyncIterator[bytes] | None = None
+    stream: Stream | None = None
     layer: str = "upstream"
     category: str = "default"
     close: Callable[[], None] | None = None

@@ -7,7 +7,7 @@ exact hit does.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import aclosing
 from typing import Any
 
@@ -20,6 +20,7 @@ from cachemw.http.messages import (
     HttpRequest,
     Receive,
     Reply,
+    Stream,
     by_name,
 )
 from cachemw.metrics import Metrics
@@ -124,22 +125,21 @@ class Surface:
             # The head is out: all that is left is to break off, so that the client sees it.
             log.info("reply broken off", extra={"error": type(error).__name__})
 
-    async def _timed(
-        self, stream: AsyncIterator[bytes], layer: str, started: float
-    ) -> AsyncIterator[bytes]:
+    async def _timed(self, stream: Stream, layer: str, started: float) -> Stream:
         first = True
-        async for chunk in stream:
-            if first:
-                self._metrics.first_byte(layer, self._monotonic() - started)
-                first = False
-            yield chunk
+        async with aclosing(stream):
+            async for chunk in stream:
+                if first:
+                    self._metrics.first_byte(layer, self._monotonic() - started)
+                    first = False
+                yield chunk
 
 
 def _start(reply: Reply) -> dict[str, Any]:
     return {"type": "http.response.start", "status": reply.status, "headers": reply.headers}
 
 
-async def _send_stream(reply: Reply, stream: Any, send: Send) -> None:
+async def _send_stream(reply: Reply, stream: Stream, send: Send) -> None:
     await send(_start(reply))
     async with aclosing(stream) as chunks:
         async for chunk in chunks:
