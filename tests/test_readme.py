@@ -50,11 +50,19 @@ def no_key_of_the_developers(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def serve(command: str, cache: Path, ready: str = "/healthz") -> ServerProcess:
+def serve(command: str, cache: Path, store: Path, ready: str = "/healthz") -> ServerProcess:
+    """Run a documented command on a free port, with a store of its own.
+
+    The cache directory stays between runs, and what an earlier one stored would answer this one.
+    """
     environment, arguments = parts(command)
     if "--port" in arguments:
         arguments[arguments.index("--port") + 1] = "{port}"
-    own = {"CACHEMW_SERVER__PORT": "{port}", "XDG_CACHE_HOME": str(cache.parent)}
+    own = {
+        "CACHEMW_SERVER__PORT": "{port}",
+        "CACHEMW_STORE__PATH": str(store),
+        "XDG_CACHE_HOME": str(cache.parent),
+    }
     return start_process(["-m", "cachemw", *arguments], environment | own, ready=ready)
 
 
@@ -73,8 +81,8 @@ def test_make_knows_its_targets(command: str) -> None:
 
 
 @pytest.mark.parametrize("command", starting_with("cachemw serve"))
-def test_it_serves(command: str, embedder_cache: Path) -> None:
-    with serve(command, embedder_cache) as server:
+def test_it_serves(command: str, embedder_cache: Path, tmp_path: Path) -> None:
+    with serve(command, embedder_cache, tmp_path / "store") as server:
         assert httpx.get(server.url + "/healthz").json() == {"status": "ok"}
         assert server.terminate() == 0, server.output()
 
@@ -89,12 +97,14 @@ def test_the_reference_is_a_configuration(command: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
-def test_a_client_is_answered_by_the_model_and_then_from_the_cache(embedder_cache: Path) -> None:
+def test_a_client_is_answered_by_the_model_and_then_from_the_cache(
+    embedder_cache: Path, tmp_path: Path
+) -> None:
     (curl,) = starting_with("curl")
     (snippet,) = blocks("python")
     command = ".venv/bin/cachemw serve"
     assert command in commands()
-    with serve(command, embedder_cache, ready="/readyz") as server:
+    with serve(command, embedder_cache, tmp_path / "store", ready="/readyz") as server:
         # The model answers once it is loaded, so this waits for it.
         first = _run(["sh", "-c", curl.replace(DEFAULT_URL, server.url)])
         assert "x-cachemw-layer: upstream" in first
