@@ -50,6 +50,7 @@ class ServerConfig(Section):
 
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
+    workers: int = Field(1, gt=0, le=256)
     max_body_bytes: int = Field(10 * 1024 * 1024, gt=0)
     max_connections: int = Field(4096, gt=0)
     drain_seconds: float = Field(1.0, ge=0)
@@ -61,6 +62,13 @@ class PriceConfig(Section):
 
     prompt: float = Field(0.0, ge=0)
     completion: float = Field(0.0, ge=0)
+
+
+class FallbackConfig(Section):
+    """Where a call goes when an upstream fails; `model` null asks for the same model there."""
+
+    upstream: str
+    model: str | None = None
 
 
 class UpstreamConfig(Section):
@@ -81,6 +89,12 @@ class UpstreamConfig(Section):
     first_byte_seconds: float = Field(120.0, gt=0)
     total_seconds: float = Field(600.0, gt=0)
     connections: int = Field(256, gt=0)
+    retries: int = Field(2, ge=0, le=10)
+    retry_base_seconds: float = Field(0.25, gt=0)
+    retry_max_seconds: float = Field(8.0, gt=0)
+    breaker_failures: int = Field(5, gt=0)
+    breaker_seconds: float = Field(5.0, gt=0)
+    fallbacks: list[FallbackConfig] = []
 
     @model_validator(mode="after")
     def _one_kind(self) -> UpstreamConfig:
@@ -102,6 +116,9 @@ class CacheConfig(Section):
     store_truncated: bool = False
     key_headers: list[str] = ["openai-beta", "openai-organization", "openai-project"]
     commit_wait_seconds: float = Field(0.01, ge=0)
+    share_flights: bool = True
+    lease_seconds: float = Field(10.0, gt=0)
+    flight_bytes: int = Field(256 * 1024 * 1024, gt=0)
     follower_wait_seconds: float = Field(30.0, gt=0)
     tenant_isolation: bool = True
 
@@ -109,14 +126,23 @@ class CacheConfig(Section):
 class StoreConfig(Section):
     """Where documents live."""
 
-    kind: Literal["memory", "sqlite"] = "sqlite"
+    kind: Literal["memory", "sqlite", "redis"] = "sqlite"
     path: UserPath | None = None
+    url: str | None = Field(None, repr=False)
+    url_env: str | None = None
+    cluster: bool = False
+    namespace: str = Field("cachemw", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    connections: int = Field(64, gt=0)
+    breaker_failures: int = Field(3, gt=0)
+    breaker_seconds: float = Field(0.5, gt=0)
     max_bytes: int = Field(1024 * 1024 * 1024, gt=0)
-    get_seconds: float = Field(0.05, gt=0)
+    get_seconds: float = Field(0.04, gt=0)
     put_seconds: float = Field(2.0, gt=0)
     queue: int = Field(1024, gt=0)
     compression_level: int = Field(3, ge=1, le=22)
     sweep_seconds: float = Field(60.0, gt=0)
+    change_poll_seconds: float = Field(0.2, gt=0)
+    changes_kept: int = Field(100_000, gt=0)
 
 
 class SemanticConfig(Section):
@@ -129,6 +155,7 @@ class SemanticConfig(Section):
     max_vectors: int = Field(200_000, gt=0)
     switch_at: int = Field(8000, gt=0)
     search_seconds: float = Field(0.25, gt=0)
+    snapshot_seconds: float = Field(600.0, ge=0)
 
 
 class EmbedderConfig(Section):
@@ -152,6 +179,52 @@ class ReplayConfig(Section):
     pause_seconds: float = Field(0.0, ge=0)
 
 
+class KeyConfig(Section):
+    """A virtual API key: the SHA-256 of the key in hex, whose it is, and what it may use.
+
+    `rpm` and `tpm` are requests and tokens a minute; null for no limit.
+    """
+
+    name: str = Field(min_length=1, max_length=128)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+    tenant: str = Field(min_length=1, max_length=128)
+    rpm: int | None = Field(None, gt=0)
+    tpm: int | None = Field(None, gt=0)
+
+
+class IdentityConfig(Section):
+    """Who may ask. With no keys, the client's credential goes upstream and its hash is the tenant.
+
+    With keys, only they are accepted, and none of them leaves this process.
+    """
+
+    keys: list[KeyConfig] = []
+
+    @model_validator(mode="after")
+    def _distinct(self) -> IdentityConfig:
+        for attribute in ("name", "sha256"):
+            values = [getattr(key, attribute) for key in self.keys]
+            if len(set(values)) < len(values):
+                raise ValueError(f"identity.keys: two share the same {attribute}")
+        return self
+
+
+class AdminConfig(Section):
+    """The `/cache/*` endpoints; closed as long as there is no token.
+
+    `token_sha256` is the hash of the token in hex; `token_env` names a variable that holds it.
+    """
+
+    token_sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", repr=False)
+    token_env: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> AdminConfig:
+        if self.token_sha256 is not None and self.token_env is not None:
+            raise ValueError("admin: give either token_sha256 or token_env")
+        return self
+
+
 class LogsConfig(Section):
     """Logging; prompts are never logged."""
 
@@ -171,6 +244,8 @@ class Config(Section):
     semantic: SemanticConfig = SemanticConfig()
     embedder: EmbedderConfig = EmbedderConfig()
     replay: ReplayConfig = ReplayConfig()
+    identity: IdentityConfig = IdentityConfig()
+    admin: AdminConfig = AdminConfig()
     logs: LogsConfig = LogsConfig()
 
     @model_validator(mode="after")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,54 @@ class IndexRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EntryInfo:
+    """What one may know of a document without reading it. `size` is in stored bytes."""
+
+    key: bytes
+    tenant: str
+    endpoint: str
+    model: str
+    category: str
+    tags: tuple[str, ...]
+    created_at: float
+    expires_at: float
+    size: int
+
+
+class ChangeKind(Enum):
+    """What happened to documents."""
+
+    PUT = "put"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record of the change log: what happened to `keys`, and which process did it.
+
+    Deleted and evicted documents are REMOVE; what merely expired is in no log: whoever keeps a copy
+    knows when it ends.
+    """
+
+    kind: ChangeKind
+    keys: tuple[bytes, ...]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBatch:
+    """Changes in the order in which they were committed, and the cursor to go on from.
+
+    `complete` is False where changes after the cursor asked for have been forgotten, or the store
+    is another one than the cursor came from: a reader then has to compare itself with the store.
+    """
+
+    changes: tuple[Change, ...]
+    cursor: str
+    complete: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class StoreStats:
     """Size of the store: documents, bytes of document data before and after compression."""
 
@@ -107,15 +156,46 @@ class DocumentStore(ABC):
 
     @abstractmethod
     async def put(self, document: Document) -> None:
-        """Insert or replace the document under `document.key`."""
+        """Insert or replace the document under `document.key`, and log the change."""
 
     @abstractmethod
     async def delete(self, key: bytes) -> bool:
-        """Remove the document; returns whether there was one."""
+        """Remove the document, and log the change; returns whether there was one."""
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[Document]:
+        """Return the live documents among `keys`, in their order."""
+        raise NotImplementedError
+
+    async def delete_many(self, keys: Sequence[bytes]) -> int:
+        """Remove documents and log it as one change; returns how many there were."""
+        raise NotImplementedError
+
+    def entries(self) -> AsyncIterator[list[EntryInfo]]:
+        """Yield, in batches, what is known of every live document.
+
+        What is put or removed meanwhile may or may not be among it; nothing is yielded twice.
+        """
+        raise NotImplementedError
+
+    async def newest(self) -> str:
+        """Return the cursor after the newest change: where one begins to follow the log."""
+        raise NotImplementedError
+
+    async def changes(self, after: str, limit: int) -> ChangeBatch:
+        """Return up to `limit` changes that were committed after the cursor `after`.
+
+        Returns at once, with none where there are none. Cursors are opaque texts and outlive the
+        process; one of another store, or older than the log reaches, makes an incomplete batch.
+        """
+        raise NotImplementedError
+
+    async def rows_of(self, keys: Sequence[bytes], fingerprint: str) -> list[IndexRow]:
+        """Return the index rows of those `keys` that are live and have `fingerprint`."""
+        raise NotImplementedError
 
     @abstractmethod
     def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:
-        """Yield, in batches and oldest first, all live rows embedded with `fingerprint`."""
+        """Yield, in batches, oldest first as far as known, all live rows with `fingerprint`."""
 
     @abstractmethod
     async def remove_expired(self) -> int:

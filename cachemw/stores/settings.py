@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cachemw.errors import ConfigError
@@ -19,6 +19,10 @@ class StoreSettings:
     client waits for; `write_timeout_s` that of everything else, for which nobody waits.
     `queue_limit` bounds the operations waiting per thread. `max_document_bytes` bounds one
     document before compression, and thereby what decoding a damaged one can allocate.
+
+    `origin` names this process in the change log, of which `changes_kept` records are kept.
+    `url`, `cluster`, `namespace`, `connections` and the breaker's two are Redis's: after
+    `breaker_failures` failures in a row it is left alone, and tried again every `breaker_s`.
     """
 
     kind: str = "sqlite"
@@ -29,6 +33,14 @@ class StoreSettings:
     queue_limit: int = 1024
     compression_level: int = 3
     max_document_bytes: int = 16 * MIB
+    origin: str = ""
+    changes_kept: int = 100_000
+    url: str | None = field(default=None, repr=False)
+    cluster: bool = False
+    namespace: str = "cachemw"
+    connections: int = 64
+    breaker_failures: int = 3
+    breaker_s: float = 0.5
 
     def __post_init__(self) -> None:
         for name in (
@@ -37,6 +49,10 @@ class StoreSettings:
             "write_timeout_s",
             "queue_limit",
             "max_document_bytes",
+            "changes_kept",
+            "connections",
+            "breaker_failures",
+            "breaker_s",
         ):
             if not getattr(self, name) > 0:
                 msg = f"store.{name} must be positive, not {getattr(self, name)!r}"
