@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -54,19 +54,24 @@ class ExactTier:
         self._state = state
         self._metrics = metrics
         self._clock = clock
+        self._removals = 0
 
     async def find(self, key: bytes, max_age: float | None = None) -> Resident | Miss:
         """Return the document under `key` if it may be served: LRU first, then the store."""
         resident = self._lru.get(key)
         if resident is None:
+            removals = self._removals
             try:
-                document = await self._fetch(key)
+                fetched = await self._fetch(key)
             except StoreUnavailable as error:
                 self._failed("get", error)
                 return Miss.UNKNOWN
-            if document is None:
+            if fetched is None:
                 return Miss.ABSENT
-            resident = self._keep(document)
+            resident = Resident(fetched, _fixed_headers(fetched))
+            # What was removed while the store was being read must not come back through here.
+            if removals == self._removals:
+                self._keep(resident)
         document = resident.document
         now = self._clock()
         if freshness(document.created_at, document.expires_at, now, max_age).servable:
@@ -78,7 +83,7 @@ class ExactTier:
 
     async def put(self, document: Document) -> bool:
         """Keep a document; returns whether the store has it too (durably, where it can)."""
-        self._keep(document)
+        self._keep(Resident(document, _fixed_headers(document)))
         try:
             await self._store.put(document)
         except StoreUnavailable as error:
@@ -86,6 +91,17 @@ class ExactTier:
             return False
         self._state.up("put")
         return True
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Drop documents from memory: the store no longer has them, or has newer ones."""
+        self._removals += 1
+        for key in keys:
+            self._lru.remove(key)
+
+    def forget_all(self) -> None:
+        """Drop all documents from memory."""
+        self._removals += 1
+        self._lru.clear()
 
     async def _fetch(self, key: bytes) -> Document | None:
         with self._metrics.stage("store_get"):
@@ -97,13 +113,12 @@ class ExactTier:
         self._state.down(type(error).__name__, operation)
         self._metrics.store_failures.labels(operation).inc()
 
-    def _keep(self, document: Document) -> Resident:
-        resident = Resident(document, _fixed_headers(document))
+    def _keep(self, resident: Resident) -> None:
+        document = resident.document
         size = len(document.body) + len(document.prompt) + _OVERHEAD_BYTES
         if document.embedded is not None:
             size += document.embedded.vector.nbytes
         self._lru.put(document.key, resident, size)
-        return resident
 
 
 def _fixed_headers(document: Document) -> tuple[Header, ...]:

@@ -46,3 +46,8 @@ class ByteLru(Generic[V]):
         if found is not None:
             self.bytes -= found[1]
         return found is not None
+
+    def clear(self) -> None:
+        """Remove everything."""
+        self._entries.clear()
+        self.bytes = 0

@@ -133,3 +133,40 @@ async def test_memory_is_bounded_with_what_surrounds_the_texts() -> None:
         await world.tier.put(replace(DOCUMENT, key=b"%032d" % number))
     assert 0 < world.lru.bytes <= 10_000
     assert 0 < len(world.lru) <= 5
+
+
+async def test_what_is_forgotten_is_asked_of_the_store_again() -> None:
+    world = World()
+    await world.tier.put(DOCUMENT)
+    newer = replace(DOCUMENT, body=b'{"object":"newer"}')
+    await world.store.put(newer)
+    world.tier.forget([KEY])
+    found = await world.tier.find(KEY)
+    assert isinstance(found, Resident)
+    assert found.document == newer
+
+
+async def test_what_is_removed_during_a_read_does_not_stay_in_memory() -> None:
+    """The store has answered, the removal comes, and only then the reader goes on."""
+    world = World()
+    await world.store.put(DOCUMENT)
+
+    class Slow(CountingStore):
+        async def get(self, key: bytes) -> Document | None:
+            document = await world.store.get(key)
+            await world.store.delete(key)
+            world.tier.forget([key])
+            return document
+
+    world.tier = ExactTier(
+        world.lru, Slow(world.clock, 1), world.state, world.metrics, world.clock
+    )
+    await world.tier.find(KEY)
+    assert len(world.lru) == 0
+
+
+async def test_forgetting_all_empties_memory() -> None:
+    world = World()
+    await world.tier.put(DOCUMENT)
+    world.tier.forget_all()
+    assert (len(world.lru), world.lru.bytes) == (0, 0)
