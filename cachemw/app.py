@@ -84,7 +84,7 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
         max_event_bytes=config.cache.max_answer_bytes,
         monotonic=time.perf_counter,
     )
-    flights = Flights(config.cache.max_answer_bytes)
+    flights = Flights(config.cache.max_answer_bytes, config.cache.flight_bytes)
     call_settings = CallSettings(
         config.cache.follower_wait_seconds, config.cache.commit_wait_seconds
     )

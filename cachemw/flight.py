@@ -42,16 +42,26 @@ class Piece:
     only_usage: bool = False
 
 
+@dataclass(slots=True)
+class FlightMemory:
+    """What all flights of a process hold together, in bytes, and how much that may be."""
+
+    limit: int
+    held: int = 0
+
+
 class Flight:
     """One upstream call and everything it has brought so far.
 
-    Up to `max_bytes` every piece is kept, so that a follower may join at any time. Past that the
-    flight is *sealed*: nobody joins, nothing is stored, and only what the slowest reader has not
-    had yet is kept; the call then waits for its readers.
+    Up to `max_bytes`, and while all flights together are within theirs, every piece is kept, so
+    that a follower may join at any time. Past that the flight is *sealed*: nobody joins, nothing is
+    stored, and only what the slowest reader has not had yet is kept; the call then waits for its
+    readers.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, memory: FlightMemory) -> None:
         self._max_bytes = max_bytes
+        self._memory = memory
         self._bytes = 0
         self._readers: set[FlightReader] = set()
         self._changed = asyncio.Event()
@@ -73,15 +83,18 @@ class Flight:
     async def append(self, piece: Piece) -> None:
         """Take a piece. Once sealed waits for the readers; UpstreamBroken if none is left."""
         self.pieces.append(piece)
-        self._bytes += len(piece.data)
-        self.sealed = self.sealed or self._bytes > self._max_bytes
+        self._count(len(piece.data))
+        self.sealed = self.sealed or self._is_over
         self.notify()
-        while self.sealed and self._bytes > self._max_bytes:
+        while self.sealed and self._is_over:
             if not self._readers:
                 raise UpstreamBroken("Every reader of an answer too large to keep has left.")
             self._forget_read()
-            if self._bytes > self._max_bytes:
+            # With nothing left to forget it is others that hold the memory: not to be waited for.
+            if self._is_over and self.pieces:
                 await self.change()
+            else:
+                break
 
     def finish(self, answer: Json | None = None, error: UpstreamError | None = None) -> None:
         """Nothing more will come."""
@@ -98,6 +111,7 @@ class Flight:
     def end(self) -> None:
         """Note that the call is over: what is not stored by now will not be."""
         self.over = True
+        self._release()
         self.notify()
 
     def reader(self, *, leads: bool) -> FlightReader:
@@ -109,6 +123,7 @@ class Flight:
     def leave(self, reader: FlightReader) -> None:
         """Let a reader go that wants nothing more."""
         self._readers.discard(reader)
+        self._release()
         self.notify()
 
     def notify(self) -> None:
@@ -124,7 +139,21 @@ class Flight:
         slowest = min(reader.position for reader in self._readers)
         read, self.pieces = self.pieces[: slowest - self.first], self.pieces[slowest - self.first :]
         self.first = slowest
-        self._bytes -= sum(len(piece.data) for piece in read)
+        self._count(-sum(len(piece.data) for piece in read))
+
+    @property
+    def _is_over(self) -> bool:
+        return self._bytes > self._max_bytes or self._memory.held > self._memory.limit
+
+    def _count(self, size: int) -> None:
+        self._bytes += size
+        self._memory.held += size
+
+    def _release(self) -> None:
+        """Let the memory go once nobody reads and nobody can come to read."""
+        if self.over and not self._readers:
+            self.pieces = []
+            self._count(-self._bytes)
 
 
 class FlightReader:
@@ -198,15 +227,24 @@ Call = Callable[[Flight], Awaitable[None]]
 
 
 class Flights:
-    """The flights under way, by exact key."""
+    """The flights under way, by exact key.
 
-    def __init__(self, max_bytes: int) -> None:
+    One may hold `max_bytes`, all together `total_bytes`.
+    """
+
+    def __init__(self, max_bytes: int, total_bytes: int) -> None:
         self._max_bytes = max_bytes
+        self._memory = FlightMemory(total_bytes)
         self._by_key: dict[bytes, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    @property
+    def bytes(self) -> int:
+        """What all of them hold."""
+        return self._memory.held
 
     def join(self, key: bytes) -> FlightReader | None:
         """Return a reader of the flight under `key`, if there is one that one may still join."""
@@ -217,7 +255,7 @@ class Flights:
 
     def lead(self, key: bytes | None, call: Call) -> FlightReader:
         """Start a call and return its first reader; without a key nobody can join it."""
-        flight = Flight(self._max_bytes)
+        flight = Flight(self._max_bytes, self._memory)
         if key is not None:
             self._by_key[key] = flight
         task = asyncio.create_task(self._run(key, flight, call))

@@ -87,7 +87,7 @@ async def _settle(flights: Flights) -> None:
 async def test_every_reader_sees_all_pieces_in_order_whenever_it_joins(seed: int) -> None:
     rng = Random(seed)
     pieces = _pieces(rng, 30)
-    flights = Flights(1 << 20)
+    flights = Flights(1 << 20, 1 << 30)
     wishes = [rng.random() < 0.5 for _ in range(8)]
     readers = [asyncio.create_task(_read(flights.lead(KEY, _call(pieces, rng)), rng))]
     for usage in wishes:
@@ -109,7 +109,7 @@ async def test_readers_that_leave_at_any_moment_do_not_disturb_the_others(seed: 
     rng = Random(seed)
     pieces = _pieces(rng, 30)
     answered: list[Flight] = []
-    flights = Flights(1 << 20)
+    flights = Flights(1 << 20, 1 << 30)
     run = _call(pieces, rng, answer={"a": 1})
 
     async def call(flight: Flight) -> None:
@@ -138,7 +138,7 @@ async def test_a_call_goes_on_when_all_its_clients_have_left() -> None:
         await run(flight)
         ended.set()
 
-    flights = Flights(1 << 20)
+    flights = Flights(1 << 20, 1 << 30)
     flights.lead(KEY, call).close()
     await asyncio.wait_for(ended.wait(), 5)
 
@@ -149,7 +149,7 @@ async def test_past_its_limit_a_call_is_sealed_and_its_memory_stays_bounded(seed
     limit = 200
     pieces = _pieces(rng, 80)
     largest = max(len(piece.data) for piece in pieces)
-    flights = Flights(limit)
+    flights = Flights(limit, 1 << 30)
     kept: list[int] = []
     joined_sealed: list[bool] = []
 
@@ -173,7 +173,7 @@ async def test_past_its_limit_a_call_is_sealed_and_its_memory_stays_bounded(seed
 
 
 async def test_a_sealed_call_waits_for_its_slowest_reader() -> None:
-    flights = Flights(100)
+    flights = Flights(100, 1 << 30)
     sent = 0
 
     async def call(flight: Flight) -> None:
@@ -196,7 +196,7 @@ async def test_a_sealed_call_waits_for_its_slowest_reader() -> None:
 
 
 async def test_a_slow_reader_that_leaves_frees_a_sealed_call() -> None:
-    flights = Flights(10)
+    flights = Flights(10, 1 << 30)
     leader = flights.lead(KEY, _call([Piece(bytes(8)) for _ in range(20)], Random(0)))
     slow = _join(flights)
     fast = asyncio.create_task(_read(leader, Random(0)))
@@ -207,7 +207,7 @@ async def test_a_slow_reader_that_leaves_frees_a_sealed_call() -> None:
 
 
 async def test_a_sealed_call_that_nobody_reads_ends() -> None:
-    flights = Flights(10)
+    flights = Flights(10, 1 << 30)
     ended: list[UpstreamError | None] = []
     run = _call([Piece(bytes(8)) for _ in range(20)], Random(0))
 
@@ -231,7 +231,7 @@ async def test_a_sealed_call_that_nobody_reads_ends() -> None:
 
 
 async def test_a_new_request_leads_its_own_call_beside_a_sealed_one() -> None:
-    flights = Flights(10)
+    flights = Flights(10, 1 << 30)
     gate = asyncio.Event()
 
     async def large(flight: Flight) -> None:
@@ -260,7 +260,7 @@ async def test_a_failure_before_the_head_reaches_every_reader(seed: int) -> None
         await _pause(rng)
         raise UpstreamUnavailable("refused")
 
-    flights = Flights(100)
+    flights = Flights(100, 1 << 30)
     readers = [flights.lead(KEY, call), *(_join(flights) for _ in range(5))]
     outcomes = await asyncio.gather(
         *(_read(reader, rng) for reader in readers), return_exceptions=True
@@ -273,7 +273,7 @@ async def test_a_failure_before_the_head_reaches_every_reader(seed: int) -> None
 async def test_what_came_before_a_failure_is_read_before_it_is_raised(seed: int) -> None:
     rng = Random(seed)
     pieces = _pieces(rng, 9)
-    flights = Flights(1 << 20)
+    flights = Flights(1 << 20, 1 << 30)
     call = _call(pieces, rng, error=UpstreamBroken("died"))
     readers = [flights.lead(KEY, call), _join(flights)]
 
@@ -295,7 +295,7 @@ async def test_a_fault_of_ours_in_a_call_ends_it_for_all_readers(
     async def call(_: Flight) -> None:
         raise ValueError("SECRET prompt")
 
-    flights = Flights(100)
+    flights = Flights(100, 1 << 30)
     reader = flights.lead(KEY, call)
     with pytest.raises(UpstreamBroken):
         await asyncio.wait_for(reader.head(), 5)
@@ -304,14 +304,14 @@ async def test_a_fault_of_ours_in_a_call_ends_it_for_all_readers(
 
 
 async def test_without_a_key_nobody_joins() -> None:
-    flights = Flights(100)
+    flights = Flights(100, 1 << 30)
     reader = flights.lead(None, _call([Piece(b"x")], Random(0)))
     assert flights.join(KEY) is None
     assert await _read(reader, Random(0)) == b"x"
 
 
 async def test_settled_waits_for_the_whole_body() -> None:
-    flights = Flights(100)
+    flights = Flights(100, 1 << 30)
     reader = flights.lead(KEY, _call([Piece(b"a"), Piece(b"b")], Random(3)))
     await reader.settled()
     assert reader.whole_body() == b"ab"
@@ -324,13 +324,13 @@ async def test_stored_is_told_to_everyone() -> None:
         await asyncio.sleep(0)
         flight.mark_stored()
 
-    flights = Flights(100)
+    flights = Flights(100, 1 << 30)
     readers = [flights.lead(KEY, call), _join(flights)]
     await asyncio.wait_for(asyncio.gather(*(reader.stored() for reader in readers)), 5)
 
 
 async def test_draining_waits_for_calls_and_cancels_what_is_late() -> None:
-    flights = Flights(100)
+    flights = Flights(100, 1 << 30)
     stopped = asyncio.Event()
 
     async def hangs(_: Flight) -> None:
@@ -350,14 +350,14 @@ async def test_draining_waits_for_calls_and_cancels_what_is_late() -> None:
 
 
 async def test_draining_nothing_returns_at_once() -> None:
-    assert await Flights(1).drain(60.0) == 0
+    assert await Flights(1, 1 << 30).drain(60.0) == 0
 
 
 @pytest.mark.parametrize("seed", range(10))
 async def test_nothing_is_left_after_chaos(seed: int) -> None:
     """Readers and calls come, fail and are cancelled at random; no task or reader stays behind."""
     rng = Random(seed)
-    flights = Flights(300)
+    flights = Flights(300, 1 << 30)
     before = asyncio.all_tasks()
     tasks = []
     for _ in range(60):
@@ -381,3 +381,22 @@ async def test_nothing_is_left_after_chaos(seed: int) -> None:
     assert len(flights) == 0
     assert asyncio.all_tasks() == before
     assert not [thing for thing in gc.get_objects() if type(thing) is Flight]
+
+
+async def test_all_flights_together_are_bounded_and_the_memory_comes_back() -> None:
+    """The second is sealed by what the first holds, and still arrives whole."""
+    flights = Flights(1000, 1000)
+    pieces = [Piece(b"x" * 100)] * 8
+    first = flights.lead(b"1", _call(pieces, Random(1), answer={}))
+    await first.settled()
+    second = flights.lead(b"2", _call(pieces, Random(2), answer={}))
+    got = await _read(second, Random(3))
+    assert got == b"x" * 800
+    assert second.flight.sealed
+    first.close()
+    await asyncio.sleep(0)
+    assert flights.bytes == 0
+    third = flights.lead(b"3", _call(pieces, Random(4), answer={}))
+    await third.settled()
+    assert not third.flight.sealed
+    third.close()

@@ -263,7 +263,7 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
         max_event_bytes=parts.max_answer_bytes,
         monotonic=asyncio.get_running_loop().time,
     )
-    flights = Flights(parts.max_answer_bytes)
+    flights = Flights(parts.max_answer_bytes, 1 << 30)
     replayer = Replayer(ReplaySettings(), metrics, clock=clock, rng=Random(1))
     settings = CallSettings(parts.follower_wait, parts.commit_wait)
     calls = Calls(settings, flights, fetcher, replayer, metrics)
