@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from random import Random, SystemRandom
+from secrets import token_hex
 
 from fastapi import FastAPI
 
@@ -18,7 +19,6 @@ from cachemw.ask import AskReader
 from cachemw.calls import Calls, CallSettings
 from cachemw.config import Config, UpstreamConfig, api_key
 from cachemw.directives import Mode
-from cachemw.embed.settings import EmbedderSettings
 from cachemw.endpoints.table import endpoints
 from cachemw.errors import ConfigError, StoreUnavailable
 from cachemw.exact import ExactTier, Resident
@@ -27,21 +27,20 @@ from cachemw.flight import Flights
 from cachemw.forward import Forwarder
 from cachemw.http.control import Readiness, control_app
 from cachemw.http.surface import Asgi, Surface
-from cachemw.index.partitions import IndexSettings
-from cachemw.keep import Keeper, KeepSettings
+from cachemw.keep import Keeper
 from cachemw.local.process import LocalModelProcess
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.models import ModelList
 from cachemw.path import RequestPath
 from cachemw.replay import Replayer, ReplaySettings
-from cachemw.semantic import SemanticSettings, SemanticTier
+from cachemw.semantic import SemanticTier
+from cachemw.settings import keep_settings, semantic_settings, store_settings, upkeep_settings
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore
-from cachemw.stores.settings import StoreSettings
 from cachemw.stores.table import make_store
 from cachemw.tenants import Tenants
-from cachemw.upkeep import Upkeep, UpkeepSettings
+from cachemw.upkeep import Upkeep
 from cachemw.upstreams.base import Upstream
 from cachemw.upstreams.local import LocalUpstream
 from cachemw.upstreams.openai import Limits, OpenAIUpstream
@@ -63,21 +62,22 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     """Join all parts. Raises ConfigError for what cannot work; starts nothing yet."""
     metrics = Metrics()
     readiness = Readiness()
+    origin = token_hex(8)
     router = Router([_backend(u, env, metrics) for u in config.upstreams])
-    store = make_store(_store_settings(config), time.time, _count_corrupt(metrics))
+    store = make_store(store_settings(config, origin, env), time.time, _count_corrupt(metrics))
     lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
     store_state = DependencyState("store", metrics.store_up.set)
     exact = ExactTier(lru, store, store_state, metrics, time.time)
     semantic_state = _state("semantic", metrics)
     semantic = (
-        SemanticTier(_semantic_settings(config), exact, semantic_state, metrics)
+        SemanticTier(semantic_settings(config), exact, semantic_state, metrics)
         if Mode[config.mode.upper()] >= Mode.SEMANTIC
         else None
     )
     replay = ReplaySettings(config.replay.piece_chars, config.replay.pause_seconds)
     replayer = Replayer(replay, metrics, clock=time.time, rng=Random(SystemRandom().random()))
     storing = _state("storing", metrics)
-    keeper = Keeper(_keep_settings(config), exact, semantic, metrics, time.time, storing)
+    keeper = Keeper(keep_settings(config), exact, semantic, metrics, time.time, storing)
     fetcher = Fetcher(
         keeper,
         metrics,
@@ -100,7 +100,7 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     )
     path = RequestPath(asks, exact, semantic, replayer, calls, forwarder, _state("lookup", metrics))
     upkeep = Upkeep(
-        _upkeep_settings(config), store, lru, semantic, readiness, semantic_state, metrics
+        upkeep_settings(config), store, lru, semantic, readiness, semantic_state, metrics
     )
 
     @asynccontextmanager
@@ -203,49 +203,3 @@ def _count_corrupt(metrics: Metrics) -> Callable[[bytes], None]:
         log.warning("damaged document dropped", extra={"key": key.hex()[:16]})
 
     return on_corrupt
-
-
-def _store_settings(config: Config) -> StoreSettings:
-    store = config.store
-    return StoreSettings(
-        kind=store.kind,
-        path=Path(store.path) if store.path else config.cache_dir / "answers.sqlite3",
-        max_bytes=store.max_bytes,
-        timeout_s=store.get_seconds,
-        write_timeout_s=store.put_seconds,
-        queue_limit=store.queue,
-        compression_level=store.compression_level,
-        max_document_bytes=2 * config.cache.max_answer_bytes,
-    )
-
-
-def _semantic_settings(config: Config) -> SemanticSettings:
-    semantic = config.semantic
-    return SemanticSettings(
-        semantic.threshold, semantic.top_k, semantic.max_chars, semantic.max_temperature
-    )
-
-
-def _keep_settings(config: Config) -> KeepSettings:
-    cache = config.cache
-    return KeepSettings(cache.ttl_seconds, cache.max_answer_bytes, cache.store_truncated)
-
-
-def _upkeep_settings(config: Config) -> UpkeepSettings:
-    embedder, semantic = config.embedder, config.semantic
-    return UpkeepSettings(
-        cache_dir=config.cache_dir,
-        embedder=EmbedderSettings(
-            model=embedder.model,
-            runtime=embedder.runtime,
-            precision=embedder.precision,
-            device=embedder.device,
-            threads=embedder.threads,
-            max_batch=embedder.max_batch,
-            max_wait_ms=1000 * embedder.max_wait_seconds,
-            max_queue=embedder.max_queue,
-            recent_bytes=embedder.recent_bytes,
-        ),
-        index=IndexSettings(semantic.switch_at, semantic.max_vectors, semantic.search_seconds),
-        sweep_seconds=config.store.sweep_seconds,
-    )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,8 +27,8 @@ from pydantic import (
 from cachemw.errors import ConfigError
 
 ENV_PREFIX = "CACHEMW_"
-# Read by other parts of the project (tests, benchmarks), not by the configuration.
-_ENV_ELSEWHERE = frozenset({"CACHEMW_SHARED_DATA"})
+# Read by other parts (tests, benchmarks, `cachemw entries`), not by the configuration.
+_ENV_ELSEWHERE = frozenset({"CACHEMW_SHARED_DATA", "CACHEMW_ADMIN_TOKEN"})
 
 
 class Section(BaseModel):
@@ -143,6 +144,14 @@ class StoreConfig(Section):
     sweep_seconds: float = Field(60.0, gt=0)
     change_poll_seconds: float = Field(0.2, gt=0)
     changes_kept: int = Field(100_000, gt=0)
+
+    @model_validator(mode="after")
+    def _redis_alone_has_a_url(self) -> StoreConfig:
+        if self.url is not None and self.url_env is not None:
+            raise ValueError("give either url or url_env")
+        if self.kind != "redis" and (self.url is not None or self.url_env is not None):
+            raise ValueError(f"a store of kind {self.kind} has no URL; did you mean kind: redis?")
+        return self
 
 
 class SemanticConfig(Section):
@@ -296,6 +305,30 @@ def api_key(upstream: UpstreamConfig, env: Mapping[str, str]) -> str | None:
     return key
 
 
+def store_url(store: StoreConfig, env: Mapping[str, str]) -> str | None:
+    """Return the store's URL. Raises ConfigError where it is needed and not given."""
+    if store.kind != "redis":
+        return None
+    url = store.url if store.url_env is None else env.get(store.url_env)
+    if url:
+        return url
+    if store.url_env is not None:
+        raise ConfigError(f"store.url_env: the variable {store.url_env} is not set.")
+    raise ConfigError(
+        "store.url: needed for a store of kind redis, such as redis://localhost:6379."
+    )
+
+
+def admin_token_sha256(admin: AdminConfig, env: Mapping[str, str]) -> str | None:
+    """Return the hash of the admin token, None where there is none. Raises ConfigError."""
+    if admin.token_env is None:
+        return admin.token_sha256
+    token = env.get(admin.token_env)
+    if not token:
+        raise ConfigError(f"admin.token_env: the variable {admin.token_env} is not set.")
+    return sha256(token.encode()).hexdigest()
+
+
 def default_cache_dir(env: Mapping[str, str]) -> Path:
     """Return the user's cache directory (XDG)."""
     base = env.get("XDG_CACHE_HOME") or str(Path(env.get("HOME", "~")).expanduser() / ".cache")
@@ -355,7 +388,8 @@ def _explained(error: ValidationError) -> Iterator[str]:
         else:
             given = problem["input"]
             # Never a value that may be a secret.
-            plain = isinstance(given, str | int | float | bool) and "key" not in where
+            secret = where == "store.url" or any(w in where for w in ("key", "sha256", "token"))
+            plain = isinstance(given, str | int | float | bool) and not secret
             shown = f", not {given!r}" if plain else ""
             message = problem["msg"].removeprefix("Value error, ")
             named = f"{where}: " if where else ""
