@@ -116,7 +116,9 @@ class SemanticTier:
         """Make a stored document findable."""
         if self._parts is not None and document.embedded is not None:
             embedded = document.embedded
-            await self._parts.index.add(embedded.partition, document.key, embedded.vector)
+            await self._parts.index.add(
+                embedded.partition, document.key, embedded.vector, document.expires_at
+            )
 
     def _asked(self, ask: Ask) -> Asked | None:
         if self._parts is None:
@@ -167,7 +169,7 @@ class SemanticTier:
             if isinstance(found, Resident):
                 return Hit(found, "semantic", candidate.similarity)
             if found is Miss.ABSENT:
-                await parts.index.remove(asked.partition, candidate.key)
+                await parts.index.remove(candidate.key)
         return None
 
 

@@ -131,7 +131,10 @@ class Upkeep:
             async for rows in self._store.index_rows(embedder.fingerprint):
                 for row in rows:
                     with suppress(IndexUnavailable):  # one bad vector does not cost all others
-                        await index.add(row.embedded.partition, row.key, row.embedded.vector)
+                        embedded = row.embedded
+                        await index.add(
+                            embedded.partition, row.key, embedded.vector, row.expires_at
+                        )
                 await asyncio.sleep(0)
         except StoreUnavailable as error:
             self._state.down(type(error).__name__)

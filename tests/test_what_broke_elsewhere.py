@@ -147,7 +147,7 @@ async def test_an_orphan_that_is_pending_hides_no_good_entry(service: Assembled)
 async def test_eviction_does_not_wipe_the_index() -> None:
     index = PartitionedIndex(DIMENSION, IndexSettings(max_vectors=10))
     for number in range(100):
-        await index.add(b"p", b"%d" % number, unit(number))
+        await index.add(b"p", b"%d" % number, unit(number), 2e9)
         assert len(index) == min(number + 1, 10)
     found = {candidate.key for candidate in await index.search(b"p", unit(99), 10)}
     assert found == {b"%d" % number for number in range(90, 100)}

@@ -9,8 +9,10 @@ called on a single thread, one call at a time, because hnswlib allows no more.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -36,6 +38,20 @@ class IndexSettings:
     switch_at: int = 8000
     max_vectors: int = 200_000
     search_timeout: float = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class IndexStats:
+    """Counts: vectors, partitions, those of them that are graphs, removed vectors in these, builds.
+
+    `builds` are the graphs built since the start.
+    """
+
+    vectors: int
+    partitions: int
+    graphs: int
+    tombstones: int
+    builds: int
 
 
 @dataclass(slots=True)
@@ -64,15 +80,42 @@ class PartitionedIndex:
         self._graphs = ThreadPoolExecutor(1, thread_name_prefix="cachemw-index")
         self._builds = ThreadPoolExecutor(1, thread_name_prefix="cachemw-build")
         self._build_state = DependencyState("index build")
-        self._vectors = 0
+        self._partition_of: dict[bytes, bytes] = {}
+        self._expiries: list[tuple[float, bytes]] = []
+        self._expires_at: dict[bytes, float] = {}
+        self._builds_done = 0
         self.evictions = 0
 
     def __len__(self) -> int:
-        return self._vectors
+        return len(self._partition_of)
 
     def has(self, partition: bytes) -> bool:
         """Whether a search of the partition could find anything."""
         return partition in self._partitions
+
+    def holds(self, key: bytes) -> bool:
+        """Whether there is a vector under `key`."""
+        return key in self._partition_of
+
+    def keys(self) -> Iterator[list[bytes]]:
+        """Yield all keys in short lists; one may let other things happen in between.
+
+        What is added or removed meanwhile may or may not be among them.
+        """
+        keys = list(self._partition_of)
+        for start in range(0, len(keys), 512):
+            yield keys[start : start + 512]
+
+    def stats(self) -> IndexStats:
+        """Return what there is."""
+        graphs = [p.index for p in self._partitions.values() if isinstance(p.index, HnswIndex)]
+        return IndexStats(
+            len(self),
+            len(self._partitions),
+            len(graphs),
+            sum(graph.tombstones for graph in graphs),
+            self._builds_done,
+        )
 
     async def search(self, partition: bytes, vector: Vector, k: int) -> list[Candidate]:
         """Return up to `k` nearest of a partition. Raises IndexUnavailable past the time limit."""
@@ -91,35 +134,56 @@ class PartitionedIndex:
         except TimeoutError:
             raise IndexUnavailable("no answer from the index in time") from None
 
-    async def add(self, partition: bytes, key: bytes, vector: Vector) -> None:
+    async def add(self, partition: bytes, key: bytes, vector: Vector, expires_at: float) -> None:
         """Insert or replace a vector; the oldest of the least recently used make room.
+
+        `expires_at` is in seconds since the epoch: `expire` removes what has reached it.
 
         Raises IndexUnavailable for a vector that cannot be compared.
         """
         self._check(vector)
+        if self._partition_of.get(key, partition) != partition:
+            await self.remove(key)
         found = self._partitions.get(partition)
         if found is None:
             found = self._partitions[partition] = _Partition(FlatIndex(self._dimension))
         self._partitions.move_to_end(partition)
-        if key not in found.order:
-            self._vectors += 1
+        self._partition_of[key] = partition
+        self._expires_at[key] = expires_at
+        heapq.heappush(self._expiries, (expires_at, key))
         found.order[key] = None
         found.order.move_to_end(key)
         await self._change(found, key, vector)
-        while self._vectors > self._settings.max_vectors:
+        while len(self) > self._settings.max_vectors:
             await self._evict_one()
 
-    async def remove(self, partition: bytes, key: bytes) -> bool:
+    async def remove(self, key: bytes) -> bool:
         """Remove a vector; returns whether it was there."""
-        found = self._partitions.get(partition)
-        if found is None or key not in found.order:
+        partition = self._partition_of.pop(key, None)
+        if partition is None:
             return False
+        del self._expires_at[key]
+        found = self._partitions[partition]
         del found.order[key]
-        self._vectors -= 1
         if not found.order:
             del self._partitions[partition]
         await self._change(found, key, None)
         return True
+
+    async def expire(self, now: float) -> int:
+        """Remove what expires at `now`, in seconds since the epoch, or before; return how many."""
+        removed = 0
+        while self._expiries and self._expiries[0][0] <= now:
+            expires_at, key = heapq.heappop(self._expiries)
+            if self._expires_at.get(key) == expires_at:
+                removed += await self.remove(key)
+        return removed
+
+    async def clear(self) -> None:
+        """Remove everything."""
+        for keys in list(self.keys()):
+            for key in keys:
+                await self.remove(key)
 
     async def settled(self) -> None:
         """Wait until no graph is being built (for tests and benchmarks)."""
@@ -135,9 +199,9 @@ class PartitionedIndex:
         self._builds.shutdown(wait=False, cancel_futures=True)
 
     async def _evict_one(self) -> None:
-        partition, oldest = next(iter(self._partitions.items()))
+        oldest = next(iter(self._partitions.values()))
         self.evictions += 1
-        await self.remove(partition, next(iter(oldest.order)))
+        await self.remove(next(iter(oldest.order)))
 
     async def _change(self, partition: _Partition, key: bytes, vector: Vector | None) -> None:
         """Apply one change; `vector` None removes."""
@@ -169,6 +233,7 @@ class PartitionedIndex:
                 for key, vector in changes.items():
                     await loop.run_in_executor(self._graphs, _apply, graph, key, vector)
             partition.index = graph
+            self._builds_done += 1
             self._build_state.up()
             log.info("graph built", extra={"vectors": len(graph)})
         except Exception as error:  # noqa: BLE001 - what there was before goes on serving

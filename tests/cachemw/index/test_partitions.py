@@ -21,6 +21,7 @@ from cachemw.stores.base import Vector
 DIMENSION = 16
 SMALL = IndexSettings(switch_at=50, max_vectors=100_000, search_timeout=30.0)
 P = b"partition"
+NEVER = 4e9
 
 
 @pytest.fixture
@@ -68,27 +69,27 @@ class OverlapChecker:
 
 async def test_partitions_do_not_see_each_other(index: PartitionedIndex) -> None:
     vectors = rows(2)
-    await index.add(b"a", b"1", vectors[0])
-    await index.add(b"b", b"2", vectors[1])
+    await index.add(b"a", b"1", vectors[0], NEVER)
+    await index.add(b"b", b"2", vectors[1], NEVER)
     assert [c.key for c in await index.search(b"a", vectors[1], 5)] == [b"1"]
     assert await index.search(b"c", vectors[0], 5) == []
     assert (index.has(b"a"), index.has(b"c"), len(index)) == (True, False, 2)
 
 
 async def test_an_empty_partition_goes_away(index: PartitionedIndex) -> None:
-    await index.add(P, b"1", rows(1)[0])
-    assert await index.remove(P, b"1")
-    assert not await index.remove(P, b"1")
+    await index.add(P, b"1", rows(1)[0], NEVER)
+    assert await index.remove(b"1")
+    assert not await index.remove(b"1")
     assert (index.has(P), len(index)) == (False, 0)
 
 
 async def test_a_large_partition_becomes_a_graph(index: PartitionedIndex) -> None:
     vectors = rows(51)
     for n, vector in enumerate(vectors[:50]):
-        await index.add(P, b"%d" % n, vector)
+        await index.add(P, b"%d" % n, vector, NEVER)
     await index.settled()
     assert kind(index) is FlatIndex
-    await index.add(P, b"50", vectors[50])
+    await index.add(P, b"50", vectors[50], NEVER)
     await index.settled()
     assert kind(index) is HnswIndex
     for n, vector in enumerate(vectors):
@@ -120,10 +121,10 @@ async def test_nothing_is_lost_while_a_partition_becomes_a_graph(seed: int) -> N
         key = b"%d" % rng.randrange(250)
         if rng.random() < 0.25 and key in live:
             del live[key]
-            assert await index.remove(P, key)
+            assert await index.remove(key)
         else:
             live.pop(key, None)
-            await index.add(P, key, vector)
+            await index.add(P, key, vector, NEVER)
             live[key] = vector
         if rng.random() < 0.3:
             await asyncio.sleep(0)
@@ -145,13 +146,13 @@ async def test_nothing_is_lost_while_a_partition_becomes_a_graph(seed: int) -> N
 async def test_a_graph_is_never_called_by_two_threads_at_once(index: PartitionedIndex) -> None:
     vectors = rows(400)
     for n, vector in enumerate(vectors[:60]):
-        await index.add(P, b"%d" % n, vector)
+        await index.add(P, b"%d" % n, vector, NEVER)
     await index.settled()
     graph = index._partitions[P].index
     assert isinstance(graph, HnswIndex)
     checker = graph._graph = OverlapChecker(graph._graph)
-    inserts = (index.add(P, b"%d" % n, v) for n, v in enumerate(vectors[60:160]))
-    removals = (index.remove(P, b"%d" % n) for n in range(30))
+    inserts = (index.add(P, b"%d" % n, v, NEVER) for n, v in enumerate(vectors[60:160]))
+    removals = (index.remove(b"%d" % n) for n in range(30))
     searches = (index.search(P, v, 5) for v in vectors)
     await asyncio.gather(*inserts, *removals, *searches)
     assert checker.calls > 500
@@ -161,7 +162,7 @@ async def test_a_graph_is_never_called_by_two_threads_at_once(index: Partitioned
 async def test_removed_vectors_do_not_pile_up_in_a_graph(index: PartitionedIndex) -> None:
     vectors = rows(3000)
     for n, vector in enumerate(vectors):
-        await index.add(P, b"%d" % (n % 80), vector)
+        await index.add(P, b"%d" % (n % 80), vector, NEVER)
         if n % 50 == 0:
             await index.settled()
     await index.settled()
@@ -189,7 +190,7 @@ async def test_a_build_that_fails_leaves_the_scan_serving_and_is_not_tried_at_on
 ) -> None:
     index, vectors = UnbuildableIndex(DIMENSION, SMALL), rows(250)
     for n, vector in enumerate(vectors):
-        await index.add(P, b"%d" % n, vector)
+        await index.add(P, b"%d" % n, vector, NEVER)
         await index.settled()
     assert kind(index) is FlatIndex
     assert (await index.search(P, vectors[55], 1))[0].key == b"55"
@@ -203,7 +204,7 @@ async def test_max_vectors_bounds_all_partitions_together() -> None:
     vectors = rows(500)
     rng = Random(1)
     for n, vector in enumerate(vectors):
-        await index.add(b"%d" % rng.randrange(7), b"%d" % n, vector)
+        await index.add(b"%d" % rng.randrange(7), b"%d" % n, vector, NEVER)
         assert len(index) == min(n + 1, 100)
     assert index.evictions == 400
     await index.aclose()
@@ -213,9 +214,9 @@ async def test_eviction_takes_the_oldest_of_the_least_recently_used_partition() 
     index = PartitionedIndex(DIMENSION, IndexSettings(max_vectors=4))
     vectors = rows(6)
     for partition, key in ((b"a", b"a1"), (b"a", b"a2"), (b"b", b"b1"), (b"b", b"b2")):
-        await index.add(partition, key, vectors[0])
+        await index.add(partition, key, vectors[0], NEVER)
     await index.search(b"a", vectors[0], 1)
-    await index.add(b"c", b"c1", vectors[1])
+    await index.add(b"c", b"c1", vectors[1], NEVER)
     assert {c.key for c in await index.search(b"a", vectors[0], 9)} == {b"a1", b"a2"}
     assert {c.key for c in await index.search(b"b", vectors[0], 9)} == {b"b2"}
     await index.aclose()
@@ -225,7 +226,7 @@ async def test_a_replaced_key_counts_as_new_for_eviction() -> None:
     index = PartitionedIndex(DIMENSION, IndexSettings(max_vectors=2))
     vectors = rows(3)
     for key in (b"1", b"2", b"1", b"3"):
-        await index.add(P, key, vectors[0])
+        await index.add(P, key, vectors[0], NEVER)
     assert {c.key for c in await index.search(P, vectors[0], 9)} == {b"1", b"3"}
     await index.aclose()
 
@@ -234,7 +235,7 @@ async def test_one_full_partition_loses_its_oldest_and_is_never_wiped() -> None:
     index = PartitionedIndex(DIMENSION, IndexSettings(switch_at=20, max_vectors=50))
     vectors = rows(200)
     for n, vector in enumerate(vectors):
-        await index.add(P, b"%d" % n, vector)
+        await index.add(P, b"%d" % n, vector, NEVER)
     await index.settled()
     found = await index.search(P, vectors[0], 50)
     assert {c.key for c in found} == {b"%d" % n for n in range(150, 200)}
@@ -246,7 +247,7 @@ async def test_a_search_past_its_time_limit_is_an_error_that_the_path_knows() ->
     index = PartitionedIndex(DIMENSION, settings)
     vectors = rows(12)
     for n, vector in enumerate(vectors):
-        await index.add(P, b"%d" % n, vector)
+        await index.add(P, b"%d" % n, vector, NEVER)
     await index.settled()
     release = threading.Event()
     busy = index._graphs.submit(release.wait, 10)
@@ -267,10 +268,10 @@ async def test_a_search_past_its_time_limit_is_an_error_that_the_path_knows() ->
 
 async def test_a_vector_that_cannot_be_compared_is_refused(index: PartitionedIndex) -> None:
     good = rows(1)[0]
-    await index.add(P, b"good", good)
+    await index.add(P, b"good", good, NEVER)
     for bad in (np.full(DIMENSION, np.nan, np.float32), np.ones(3, np.float32)):
         with pytest.raises(IndexUnavailable):
-            await index.add(P, b"bad", bad)
+            await index.add(P, b"bad", bad, NEVER)
         with pytest.raises(IndexUnavailable):
             await index.search(P, bad, 3)
     assert len(index) == 1
