@@ -150,7 +150,7 @@ def _own_headers(ask: Ask, reader: FlightReader) -> list[Header]:
     if reader.flight.stored:
         status.append(b"stored")
         headers.append((b"x-cachemw-entry", ask.key.hex().encode()))
-    if not reader.leads:
+    if not reader.leads or reader.flight.collapsed:
         status.append(b"collapsed")
     model = str((reader.flight.answer or {}).get("model") or ask.route.model)
     headers.append((b"x-cachemw-model", header_value(model)))

@@ -54,24 +54,19 @@ class ExactTier:
         self._state = state
         self._metrics = metrics
         self._clock = clock
-        self._removals = 0
+        self._reading: set[bytes] = set()
 
     async def find(self, key: bytes, max_age: float | None = None) -> Resident | Miss:
         """Return the document under `key` if it may be served: LRU first, then the store."""
         resident = self._lru.get(key)
         if resident is None:
-            removals = self._removals
             try:
-                fetched = await self._fetch(key)
+                resident = await self._read(key)
             except StoreUnavailable as error:
                 self._failed("get", error)
                 return Miss.UNKNOWN
-            if fetched is None:
+            if resident is None:
                 return Miss.ABSENT
-            resident = Resident(fetched, _fixed_headers(fetched))
-            # What was removed while the store was being read must not come back through here.
-            if removals == self._removals:
-                self._keep(resident)
         document = resident.document
         now = self._clock()
         if freshness(document.created_at, document.expires_at, now, max_age).servable:
@@ -94,20 +89,31 @@ class ExactTier:
 
     def forget(self, keys: Iterable[bytes]) -> None:
         """Drop documents from memory: the store no longer has them, or has newer ones."""
-        self._removals += 1
         for key in keys:
             self._lru.remove(key)
+            self._reading.discard(key)
 
     def forget_all(self) -> None:
         """Drop all documents from memory."""
-        self._removals += 1
         self._lru.clear()
+        self._reading.clear()
 
-    async def _fetch(self, key: bytes) -> Document | None:
-        with self._metrics.stage("store_get"):
-            document = await self._store.get(key)
+    async def _read(self, key: bytes) -> Resident | None:
+        """Read the store; what was removed meanwhile must not come back to memory through here."""
+        self._reading.add(key)
+        try:
+            with self._metrics.stage("store_get"):
+                document = await self._store.get(key)
+            still_there = key in self._reading
+        finally:
+            self._reading.discard(key)
         self._state.up("get")
-        return document
+        if document is None:
+            return None
+        resident = Resident(document, _fixed_headers(document))
+        if still_there:
+            self._keep(resident)
+        return resident
 
     def _failed(self, operation: str, error: StoreUnavailable) -> None:
         self._state.down(type(error).__name__, operation)

@@ -74,6 +74,7 @@ class Flight:
         self.finished = False
         self.over = False
         self.sealed = False
+        self.collapsed = False  # another process made the call
 
     def begin(self, head: FlightHead) -> None:
         """Note that the head of the reply is there."""
@@ -102,6 +103,14 @@ class Flight:
         self.error = error
         self.finished = True
         self.notify()
+
+    def fill(self, head: FlightHead, body: bytes, answer: Json) -> None:
+        """Take a stored answer to a call that another process has made."""
+        self.collapsed = True
+        self.head = head
+        self.pieces.append(Piece(body))
+        self.stored = True
+        self.finish(answer)
 
     def mark_stored(self) -> None:
         """Note that the answer is in the store."""

@@ -86,6 +86,10 @@ class Replayer:
         """Render, in plain form, an answer that another request has just got as SSE."""
         return ask.endpoint.render(ask.endpoint.pack(answer), self._fresh(self._clock()))
 
+    def stored_body(self, ask: Ask, document: Document) -> bytes:
+        """Render a stored answer in plain form for a call that another process has made."""
+        return ask.endpoint.render(document.body, self._fresh(self._clock()))
+
     def events(self, ask: Ask, body: bytes, fresh: Fresh) -> Iterator[bytes]:
         """Return the SSE events of a stored answer, long ones in longer pieces."""
         piece = max(self._settings.piece, len(body) // _MAX_PIECES)
