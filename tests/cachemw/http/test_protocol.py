@@ -16,6 +16,12 @@ class FakeTransport(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def abort(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
     def get_write_buffer_size(self) -> int:
         return 7
 
@@ -41,6 +47,15 @@ async def test_closing_writes_what_waits_first() -> None:
     assert (transport.written, transport.closed) == ([b"last"], True)
     await asyncio.sleep(0)
     assert transport.written == [b"last"]
+
+
+async def test_what_waits_for_a_client_that_has_left_is_dropped() -> None:
+    transport = FakeTransport()
+    joined = JoinedWrites(transport, asyncio.get_running_loop())
+    joined.write(b"too late")
+    transport.abort()
+    joined.flush()
+    assert transport.written == []
 
 
 async def test_everything_else_is_the_transports() -> None:
