@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from cachemw.exposition import expose
+from cachemw.tally import BulkHistogram, Distribution, Foldable, Followed, Tally, Timing
 
 _FAST = (
     0.0005,
@@ -34,22 +39,43 @@ _SIMILARITY = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 0.99, 1.0)
 _MAX_MODELS = 100
 
 
-class Metrics:
-    """All metrics of one process. Names carry the prefix `cachemw_`."""
+# How the workers' values of a gauge become one. Those of a worker that died do not count.
+_Over = Literal["livesum", "livemin", "livemax", "livemostrecent"]
+# A gauge has one way for all its labels. So the store's bytes, which all workers share, are a
+# gauge of their own that is shown as one of `bytes`, where the memory tiers add up.
+_RENAMED = {"cachemw_shared_bytes": "cachemw_bytes"}
 
-    def __init__(self, monotonic: Callable[[], float] = time.perf_counter) -> None:
+
+class Metrics:
+    """All metrics of one process. Names carry the prefix `cachemw_`.
+
+    What requests count is folded into Prometheus' objects by `fold`: before each exposition, at the
+    end, and with several workers every now and then, since any of them may be asked for the figures
+    of all. `shared` is the directory through which they find them.
+    """
+
+    def __init__(
+        self, monotonic: Callable[[], float] = time.perf_counter, shared: Path | None = None
+    ) -> None:
         self._monotonic = monotonic
+        self._shared = shared
         self.registry = registry = CollectorRegistry()
         self._models: set[str] = set()
+        self._tallies: list[Foldable] = []
+        self._followed: dict[str, Followed] = {}
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"cachemw_{name}", text, labels, registry=registry)
 
-        def gauge(name: str, text: str, *labels: str) -> Gauge:
-            return Gauge(f"cachemw_{name}", text, labels, registry=registry)
+        def gauge(name: str, text: str, over: _Over, *labels: str) -> Gauge:
+            return Gauge(f"cachemw_{name}", text, labels, registry=registry, multiprocess_mode=over)
 
-        def histogram(name: str, text: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-            return Histogram(f"cachemw_{name}", text, labels, buckets=buckets, registry=registry)
+        def histogram(
+            name: str, text: str, buckets: tuple[float, ...], *labels: str
+        ) -> BulkHistogram:
+            return BulkHistogram(
+                f"cachemw_{name}", text, labels, buckets=buckets, registry=registry
+            )
 
         self._requests = counter(
             "requests", "Requests answered.", "endpoint", "layer", "category", "status"
@@ -63,72 +89,102 @@ class Metrics:
         self._stages = histogram(
             "stage_duration_seconds", "Time in one stage of the path.", _STAGE, "stage"
         )
-        self.entries = gauge("entries", "Documents in the store.", "category")
-        self.bytes = gauge("bytes", "Bytes held.", "tier")
+        self.entries = gauge("entries", "Documents in the store.", "livemostrecent", "category")
+        self.bytes = gauge("bytes", "Bytes held.", "livesum", "tier")
+        shared_bytes = gauge("shared_bytes", "Bytes held.", "livemostrecent", "tier")
+        self.store_bytes = shared_bytes.labels("store")
         self.evictions = counter("evictions", "Entries evicted.", "category", "reason")
         self.store_skipped = counter("store_skipped", "Answers not stored.", "reason")
         self.store_failures = counter("store_failures", "Failed store operations.", "operation")
         self.stored = counter("stored", "Answers stored.", "category")
-        self.saved_seconds = counter("saved_seconds", "Upstream seconds not spent.")
-        self.saved_usd = counter("saved_usd", "US dollars not spent, at the configured prices.")
         saved_tokens = counter("saved_tokens", "Upstream tokens not spent.", "kind")
-        self.saved_prompt_tokens = saved_tokens.labels("prompt")
-        self.saved_completion_tokens = saved_tokens.labels("completion")
+        self.saved_prompt_tokens = self._tally(saved_tokens.labels("prompt"))
+        self.saved_completion_tokens = self._tally(saved_tokens.labels("completion"))
+        self.saved_seconds = self._tally(counter("saved_seconds", "Upstream seconds not spent."))
+        self.saved_usd = self._tally(
+            counter("saved_usd", "US dollars not spent, at the configured prices.")
+        )
         self._similarity = histogram(
             "semantic_similarity", "Best similarity found.", _SIMILARITY, "category", "outcome"
         )
-        self.threshold = gauge("threshold", "Similarity threshold in force.", "category")
+        self.threshold = gauge(
+            "threshold", "Similarity threshold in force.", "livemostrecent", "category"
+        )
         self._upstream_requests = counter(
             "upstream_requests", "Calls to upstreams.", "model", "status"
         )
         self._upstream_seconds = histogram(
             "upstream_duration_seconds", "Duration of upstream calls.", _FAST, "model"
         )
-        self._upstream_in_flight = gauge("upstream_in_flight", "Upstream calls under way.", "model")
+        self._upstream_in_flight = gauge(
+            "upstream_in_flight", "Upstream calls under way.", "livesum", "model"
+        )
         self.followers = counter("singleflight_followers", "Requests that joined another's call.")
         self.takeovers = counter(
             "singleflight_takeovers", "Followers that called themselves after a failure."
         )
-        self.dependency_up = gauge("dependency_up", "1 if it answers, else 0.", "dependency")
-        self.store_up = gauge("store_up", "1 if the document store answers, else 0.")
-        self.index_vectors = gauge("index_vectors", "Vectors in the index.")
+        self.singleflight_remote = counter(
+            "singleflight_remote", "Calls shared with other processes.", "outcome"
+        )
+        self.dependency_up = gauge(
+            "dependency_up", "1 if it answers, else 0.", "livemin", "dependency"
+        )
+        self.store_up = gauge("store_up", "1 if the document store answers, else 0.", "livemin")
+        self.store_up.set(1)  # as in DependencyState: down only once it has failed
+        self.index_vectors = gauge("index_vectors", "Vectors in the index.", "livemostrecent")
+        self.index_tombstones = gauge(
+            "index_tombstones", "Removed vectors that the index still holds.", "livemostrecent"
+        )
+        self.index_builds = counter("index_builds", "Rebuilds of the index.", "outcome")
+        self.changes_applied = counter(
+            "changes_applied", "Changes that others made, applied here.", "kind"
+        )
+        self.changes_gaps = counter("changes_gaps", "Times that changes had been forgotten.")
+        self.changes_lag = gauge(
+            "changes_lag_seconds", "Time since the change log was last read to its end.", "livemax"
+        )
+        self.refused = counter("refused", "Requests refused.", "reason")
+        self.admin = counter("admin", "Administrative operations.", "operation", "outcome")
 
-        # labels() takes a lock and builds a tuple: the hot path keeps what it has found.
-        self._request_children: dict[tuple[str, str, str, int], Counter] = {}
-        self._layer_children: dict[str, tuple[Histogram, Histogram]] = {}
-        self._stage_children: dict[str, Histogram] = {}
+        self._answers: dict[tuple[str, str, str, int], tuple[Tally, Distribution]] = {}
+        self._first_bytes: dict[str, Distribution] = {}
+        self._durations: dict[str, Distribution] = {}
+        self._stage_times: dict[str, Distribution] = {}
+        self._similarities: dict[tuple[str, str], Distribution] = {}
 
     def answered(
         self, endpoint: str, layer: str, category: str, status: int, seconds: float
     ) -> None:
         """Count a request whose reply has ended; `seconds` since it came."""
-        key = (endpoint, layer, category, status)
-        child = self._request_children.get(key)
-        if child is None:
-            child = self._requests.labels(endpoint, layer, category, str(status))
-            self._request_children[key] = child
-        child.inc()
-        self._layer(layer)[0].observe(seconds)
+        found = self._answers.get((endpoint, layer, category, status))
+        if found is None:
+            found = self._answer(endpoint, layer, category, status)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def first_byte(self, layer: str, seconds: float) -> None:
         """Note the time to the first byte of a reply."""
-        self._layer(layer)[1].observe(seconds)
+        found = self._first_bytes.get(layer)
+        if found is None:
+            found = self._first_bytes[layer] = self._distribution(self._ttft.labels(layer), _FAST)
+        found.observe(seconds)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Time one stage of the path."""
-        started = self._monotonic()
-        try:
-            yield
-        finally:
-            child = self._stage_children.get(name)
-            if child is None:
-                child = self._stage_children[name] = self._stages.labels(name)
-            child.observe(self._monotonic() - started)
+    def stage(self, name: str) -> Timing:
+        """Time one stage of the path: `with metrics.stage("embed"):`."""
+        found = self._stage_times.get(name)
+        if found is None:
+            child = self._stages.labels(name)
+            found = self._stage_times[name] = self._distribution(child, _STAGE)
+        return Timing(found, self._monotonic)
 
-    def semantic_similarity(self, category: str, outcome: str) -> Histogram:
-        """Return the histogram of best similarities, by outcome (hit or miss)."""
-        return self._similarity.labels(category, outcome)
+    def semantic_similarity(self, category: str, outcome: str) -> Distribution:
+        """Return the distribution of best similarities, by outcome (hit or miss)."""
+        found = self._similarities.get((category, outcome))
+        if found is None:
+            child = self._similarity.labels(category, outcome)
+            found = self._distribution(child, _SIMILARITY)
+            self._similarities[category, outcome] = found
+        return found
 
     @contextmanager
     def upstream_call(self, model: str) -> Iterator[Callable[[str], None]]:
@@ -136,24 +192,52 @@ class Metrics:
         label = self._model(model)
         started = self._monotonic()
         status = ["error"]
-        self._upstream_in_flight.labels(label).inc()
+        in_flight = self._upstream_in_flight.labels(label)
+        in_flight.inc()
         try:
             yield lambda value: status.__setitem__(0, value)
         finally:
-            self._upstream_in_flight.labels(label).dec()
+            in_flight.dec()
             self._upstream_requests.labels(label, status[0]).inc()
             self._upstream_seconds.labels(label).observe(self._monotonic() - started)
 
-    def expose(self) -> tuple[bytes, str]:
-        """Return the text exposition and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    def count_evictions(self, reason: str, total: Callable[[], int]) -> None:
+        """Count as evictions for `reason` what `total` grows by; it replaces an earlier source."""
+        if earlier := self._followed.get(reason):
+            earlier.fold()
+        self._followed[reason] = Followed(
+            total, lambda amount: self.evictions.labels("default", reason).inc(amount)
+        )
 
-    def _layer(self, layer: str) -> tuple[Histogram, Histogram]:
-        found = self._layer_children.get(layer)
-        if found is None:
-            found = (self._seconds.labels(layer), self._ttft.labels(layer))
-            self._layer_children[layer] = found
-        return found
+    def fold(self) -> None:
+        """Move what was counted to where an exposition reads it; cheap enough to do often."""
+        for tally in (*self._tallies, *self._followed.values()):
+            tally.fold()
+
+    def expose(self) -> tuple[bytes, str]:
+        """Return the text exposition and its content type, as of the last `fold`; in any thread."""
+        return expose(self.registry, self._shared, _RENAMED), CONTENT_TYPE_LATEST
+
+    def _answer(
+        self, endpoint: str, layer: str, category: str, status: int
+    ) -> tuple[Tally, Distribution]:
+        tally = self._tally(self._requests.labels(endpoint, layer, category, str(status)))
+        duration = self._durations.get(layer)
+        if duration is None:
+            duration = self._distribution(self._seconds.labels(layer), _FAST)
+            self._durations[layer] = duration
+        self._answers[endpoint, layer, category, status] = (tally, duration)
+        return tally, duration
+
+    def _tally(self, counter: Counter) -> Tally:
+        tally = Tally(counter)
+        self._tallies.append(tally)
+        return tally
+
+    def _distribution(self, child: BulkHistogram, bounds: tuple[float, ...]) -> Distribution:
+        distribution = Distribution(child, bounds)
+        self._tallies.append(distribution)
+        return distribution
 
     def _model(self, model: str) -> str:
         if model in self._models or len(self._models) < _MAX_MODELS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -64,7 +65,9 @@ def control_app(
     async def expose() -> Response:
         """Expose the Prometheus metrics."""
         await refresh()
-        body, content_type = metrics.expose()
+        metrics.fold()
+        # Reading and joining the figures of many workers takes longer than the event loop may stop.
+        body, content_type = await asyncio.to_thread(metrics.expose)
         return Response(body, media_type=content_type)
 
     @app.exception_handler(HTTPException)
