@@ -27,6 +27,9 @@ from cachemw.flight import Flights
 from cachemw.forward import Forwarder
 from cachemw.http.control import Readiness, control_app
 from cachemw.http.surface import Asgi, Surface
+from cachemw.identity.base import Identity
+from cachemw.identity.passed_through import PassedThrough
+from cachemw.identity.virtual_keys import VirtualKey, VirtualKeys
 from cachemw.keep import Keeper
 from cachemw.local.process import LocalModelProcess
 from cachemw.lru import ByteLru
@@ -39,7 +42,6 @@ from cachemw.settings import keep_settings, semantic_settings, store_settings, u
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore
 from cachemw.stores.table import make_store
-from cachemw.tenants import Tenants
 from cachemw.upkeep import Upkeep
 from cachemw.upstreams.base import Upstream
 from cachemw.upstreams.local import LocalUpstream
@@ -92,7 +94,6 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     forwarder = Forwarder(router, metrics)
     asks = AskReader(
         router,
-        Tenants(isolation=config.cache.tenant_isolation),
         ceiling=Mode[config.mode.upper()],
         max_body_bytes=config.server.max_body_bytes,
         key_headers=tuple(config.cache.key_headers),
@@ -112,6 +113,7 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     control = control_app(metrics, readiness, table, lifespan, upkeep.refresh)
     models = ModelList(router, forwarder)
     surface = Surface(
+        _identity(config),
         table,
         path.answer,
         models.reply,
@@ -156,6 +158,17 @@ async def _running(
             await store.aclose()
         for backend in router.backends:
             await backend.upstream.aclose()
+
+
+def _identity(config: Config) -> Identity:
+    isolation = config.cache.tenant_isolation
+    if not config.identity.keys:
+        return PassedThrough(isolation=isolation)
+    keys = [
+        VirtualKey(bytes.fromhex(key.sha256), key.tenant, key.rpm, key.tpm)
+        for key in config.identity.keys
+    ]
+    return VirtualKeys(keys, time.monotonic, isolation=isolation)
 
 
 def _state(name: str, metrics: Metrics) -> DependencyState:

@@ -12,7 +12,6 @@ from cachemw.http.messages import HttpRequest
 from cachemw.keys import KeyScope, exact_key
 from cachemw.parse import parse_object
 from cachemw.stores.base import Vector
-from cachemw.tenants import Tenants
 from cachemw.upstreams.router import Route, Router
 
 
@@ -63,7 +62,6 @@ class AskReader:
     def __init__(
         self,
         router: Router,
-        tenants: Tenants,
         *,
         ceiling: Mode,
         max_body_bytes: int,
@@ -71,7 +69,6 @@ class AskReader:
         monotonic: Callable[[], float],
     ) -> None:
         self._router = router
-        self._tenants = tenants
         self._ceiling = ceiling
         self._max_body_bytes = max_body_bytes
         names = sorted(name.lower() for name in key_headers)
@@ -85,7 +82,7 @@ class AskReader:
         endpoint.check(params)
         route = self._router.route(params.get("model"))
         directives = read_directives(request.headers, self._ceiling)
-        tenant = self._tenants.identify(request.headers, directives.scope)
+        tenant = request.caller.scoped(directives.scope)
         scope = KeyScope(
             tenant, endpoint.name, route.backend.upstream.name, route.model, self._variant(request)
         )

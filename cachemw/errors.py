@@ -5,14 +5,19 @@
     ├── RequestError                 the client is told; never retried, never cached
     │   ├── BadRequest               400, names the field
     │   ├── NotAuthenticated         401
+    │   ├── AdminClosed              403, no admin token is configured
     │   ├── NotFound                 404
     │   ├── MethodNotAllowed         405
     │   ├── BodyTooLarge             413
+    │   ├── RateLimited              429, with Retry-After
     │   └── OnlyIfCached             504, `Cache-Control: only-if-cached` and nothing stored
+    ├── CacheUnavailable             503, an admin operation on a store that does not answer
     ├── UpstreamError                no usable answer from the model
     │   ├── UpstreamUnavailable      502, refused or broken before the first byte
     │   ├── UpstreamTimeout          504, connect, first byte or total
     │   ├── UpstreamBroken           502, died in the middle of the answer
+    │   ├── UpstreamOpen             503, its circuit breaker is open
+    │   ├── UpstreamBusy             503, our own limit of connections to it
     │   └── Draining                 503, this process is going away
     └── CacheComponentError          a part of the cache failed: becomes a plain upstream call
         ├── EmbedderUnavailable
@@ -24,6 +29,7 @@ An upstream's own error response (status >= 400) is not an exception: it is pass
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import orjson
@@ -38,11 +44,15 @@ class ConfigError(CachemwError):
 
 
 class HttpError(CachemwError):
-    """An error with an answer: `status`, OpenAI's `type` and `code`, and the field at fault."""
+    """An error with an answer: `status`, OpenAI's `type` and `code`, and the field at fault.
+
+    `headers` go with the answer.
+    """
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
     code: ClassVar[str | None] = None
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
     def __init__(self, message: str, *, param: str | None = None) -> None:
         super().__init__(message)
@@ -75,8 +85,16 @@ class NotAuthenticated(RequestError):
     """No credential, or one that is not known."""
 
     status = 401
-    type = "authentication_error"
     code = "invalid_api_key"
+    headers = ((b"www-authenticate", b"Bearer"),)  # RFC 9110, section 15.5.2
+
+
+class AdminClosed(RequestError):
+    """No admin token is configured, so that none would be accepted (RFC 9110, section 15.5.4)."""
+
+    status = 403
+    type = "permission_error"
+    code = "admin_closed"
 
 
 class NotFound(RequestError):
@@ -106,6 +124,25 @@ class BodyTooLarge(RequestError):
     code = "request_too_large"
 
 
+class RateLimited(RequestError):
+    """A budget of the caller is spent; `retry_after` in whole seconds."""
+
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after: int = 1,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        super().__init__(message, param=param)
+        self.headers = ((b"retry-after", b"%d" % retry_after), *headers)
+
+
 class OnlyIfCached(RequestError):
     """The client wanted a stored answer or none (RFC 9111, section 5.2.1.7)."""
 
@@ -114,11 +151,23 @@ class OnlyIfCached(RequestError):
     code = "only_if_cached"
 
 
+class CacheUnavailable(HttpError):
+    """An operation on the cache itself failed: there is no upstream to fall back to."""
+
+    status = 503
+    code = "cache_unavailable"
+
+
 class UpstreamError(HttpError):
     """The model gave no usable answer."""
 
     status = 502
     type = "upstream_error"
+
+    def forbid_retry(self) -> None:
+        """Have the client not make anew what was made anew here; OpenAI's libraries heed it."""
+        mark = (b"x-should-retry", b"false")
+        self.headers = (*(h for h in self.headers if h != mark), mark)
 
 
 class UpstreamUnavailable(UpstreamError):
@@ -138,6 +187,24 @@ class UpstreamBroken(UpstreamError):
     """The answer stopped in the middle."""
 
     code = "upstream_broken"
+
+
+class UpstreamOpen(UpstreamError):
+    """The upstream has kept failing and is left alone for `retry_after` seconds: no call."""
+
+    status = 503
+    code = "upstream_circuit_open"
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(message, param=param)
+        self.headers = ((b"retry-after", b"%d" % retry_after),)
+
+
+class UpstreamBusy(UpstreamError):
+    """All connections that we allow ourselves to the upstream are in use."""
+
+    status = 503
+    code = "upstream_busy"
 
 
 class Draining(UpstreamError):

@@ -13,6 +13,7 @@ from cachemw.endpoints.base import Collector, Json
 from cachemw.errors import UpstreamBroken, UpstreamError
 from cachemw.flight import Flight, FlightHead, Piece
 from cachemw.http.sse import SseEvent, SseSplitter
+from cachemw.identity.meter import metered
 from cachemw.keep import Fetched, Keeper
 from cachemw.metrics import Metrics
 from cachemw.upstreams.base import UpstreamReply, UpstreamRequest
@@ -40,7 +41,9 @@ class Fetcher:
         started = self._monotonic()
         with self._metrics.upstream_call(ask.route.model) as note:
             try:
-                reply = await ask.route.backend.upstream.send(outgoing(ask))
+                call = outgoing(ask)
+                reply = await ask.route.backend.upstream.send(call)
+                reply = metered(call, reply, ask.request.caller)
                 answer = await self._tee(ask, reply, flight)
             except UpstreamError as error:
                 note(error.code or "error")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from cachemw.ask import Ask
 from cachemw.fetch import outgoing
 from cachemw.http.messages import Header, HttpRequest, Reply
+from cachemw.identity.meter import metered
 from cachemw.metrics import Metrics
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.headers import to_client, to_upstream
@@ -27,8 +28,10 @@ class Forwarder:
         """Forward a request to a cached endpoint that is not to be cached."""
         upstream = ask.route.backend.upstream
         with self._metrics.upstream_call(ask.route.model) as note:
-            reply = await ask.request.unless_gone(upstream.send(outgoing(ask, as_asked=True)))
+            call = outgoing(ask, as_asked=True)
+            reply = await ask.request.unless_gone(upstream.send(call))
             note(str(reply.status))
+        reply = metered(call, reply, ask.request.caller)
         headers = to_client(reply.headers, rewritten=True)
         content_type = (b"content-type", reply.header(b"content-type") or b"application/json")
         return _streamed(reply, [*headers, content_type, _LAYER, _BYPASS])
@@ -56,6 +59,7 @@ class Forwarder:
         with self._metrics.upstream_call("passthrough") as note:
             reply = await request.unless_gone(upstream.send(call))
             note(str(reply.status))
+        reply = metered(call, reply, request.caller)
         headers = to_client(reply.headers, rewritten=False)
         return _streamed(reply, [*headers, _LAYER, _BYPASS])
 

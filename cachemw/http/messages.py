@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cachemw.errors import BodyTooLarge
+from cachemw.identity.caller import ANONYMOUS, Caller
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
@@ -40,7 +41,10 @@ class ClientGone(Exception):
 
 @dataclass(slots=True)
 class HttpRequest:
-    """One request. Header names are lower case; `query` is without its question mark."""
+    """One request. Header names are lower case; `query` is without its question mark.
+
+    `caller` is whom it is from, once it has been admitted (identity/).
+    """
 
     method: str
     path: str
@@ -48,8 +52,15 @@ class HttpRequest:
     header_list: list[Header]
     headers: dict[bytes, bytes]
     receive: Receive
+    caller: Caller = ANONYMOUS
     _body_end: asyncio.Future[None] | None = None
     _body_read: bool = False
+
+    def drop_headers(self, names: tuple[bytes, ...]) -> None:
+        """Forget all headers of those names: nobody further on sees them."""
+        self.header_list = [header for header in self.header_list if header[0] not in names]
+        for name in names:
+            self.headers.pop(name, None)
 
     async def body(self, limit: int) -> bytes:
         """Read the whole body. Raises BodyTooLarge past `limit` bytes, ClientGone."""

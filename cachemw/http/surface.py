@@ -23,6 +23,8 @@ from cachemw.http.messages import (
     Stream,
     by_name,
 )
+from cachemw.identity.base import Identity
+from cachemw.identity.budgets import Account
 from cachemw.metrics import Metrics
 
 log = logging.getLogger("cachemw.http")
@@ -33,6 +35,7 @@ Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = Callable[[HttpRequest, Endpoint], Awaitable[Reply]]
 Forward = Callable[[HttpRequest], Awaitable[Reply]]
 
+_BUDGET_PREFIX = b"x-ratelimit-"
 _CLIENT_GONE = 499  # nginx's convention; nobody is there to see it
 
 
@@ -41,6 +44,7 @@ class Surface:
 
     def __init__(
         self,
+        identity: Identity,
         endpoints: Mapping[str, Endpoint],
         answer: Answer,
         list_models: Forward,
@@ -49,6 +53,7 @@ class Surface:
         metrics: Metrics,
         monotonic: Callable[[], float],
     ) -> None:
+        self._identity = identity
         self._endpoints = endpoints
         self._answer = answer
         self._list_models = list_models
@@ -82,6 +87,8 @@ class Surface:
                 name, "upstream", "default", _CLIENT_GONE, self._monotonic() - started
             )
             return
+        if request.caller.account is not None:
+            reply.headers = _with_budgets(reply.headers, request.caller.account)
         try:
             await self._send(request, reply, send, started)
         finally:
@@ -93,14 +100,14 @@ class Surface:
     async def _reply(self, request: HttpRequest, endpoint: Endpoint | None) -> Reply:
         """Answer; this is the one place where an exception becomes a reply."""
         try:
-            if endpoint is not None:
-                return await self._answer(request, endpoint)
-            if request.path == "/v1/models" and request.method == "GET":
-                return await self._list_models(request)
-            return await self._passthrough(request)
+            self._identity.admit(request)
+            return await self._dispatched(request, endpoint)
         except HttpError as error:
-            layer = "upstream" if isinstance(error, UpstreamError) else "refused"
-            return Reply(error.status, [JSON_TYPE], error.body(), layer=layer)
+            refused = not isinstance(error, UpstreamError)
+            if refused:
+                self._metrics.refused.labels(error.code or error.type).inc()
+            layer = "refused" if refused else "upstream"
+            return Reply(error.status, [JSON_TYPE, *error.headers], error.body(), layer=layer)
         except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001
@@ -108,6 +115,13 @@ class Surface:
             log.error("request failed", extra={"error": type(error).__name__})
             fault = HttpError("Internal error.")
             return Reply(500, [JSON_TYPE], fault.body(), layer="refused")
+
+    async def _dispatched(self, request: HttpRequest, endpoint: Endpoint | None) -> Reply:
+        if endpoint is not None:
+            return await self._answer(request, endpoint)
+        if request.path == "/v1/models" and request.method == "GET":
+            return await self._list_models(request)
+        return await self._passthrough(request)
 
     async def _send(self, request: HttpRequest, reply: Reply, send: Send, started: float) -> None:
         if reply.stream is None:
@@ -133,6 +147,12 @@ class Surface:
                     self._metrics.first_byte(layer, self._monotonic() - started)
                     first = False
                 yield chunk
+
+
+def _with_budgets(headers: list[Header], account: Account) -> list[Header]:
+    """Say what the caller has left, in place of what the upstream says of its own client: us."""
+    others = [header for header in headers if not header[0].startswith(_BUDGET_PREFIX)]
+    return [*others, *account.headers()]
 
 
 def _start(reply: Reply) -> dict[str, Any]:

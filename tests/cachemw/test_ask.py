@@ -14,7 +14,7 @@ from cachemw.directives import Mode
 from cachemw.endpoints.chat import ChatCompletions
 from cachemw.errors import BadRequest, BodyTooLarge, ModelNotFound
 from cachemw.http.messages import Header, HttpRequest
-from cachemw.tenants import Tenants
+from cachemw.identity.passed_through import PassedThrough
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.router import Backend, Router
 
@@ -46,7 +46,6 @@ def reader(*, ceiling: Mode = Mode.FULL, max_body_bytes: int = 1000) -> AskReade
     ]
     return AskReader(
         Router(backends),
-        Tenants(),
         ceiling=ceiling,
         max_body_bytes=max_body_bytes,
         key_headers=("OpenAI-Beta", "x-project"),
@@ -65,6 +64,7 @@ async def read(
 
     path = "/v1/chat/completions"
     request = HttpRequest("POST", path, query, list(headers), dict(headers), receive)
+    PassedThrough().admit(request)
     return await (by or reader()).read(request, ChatCompletions())
 
 

@@ -28,6 +28,8 @@ from cachemw.flight import Flights
 from cachemw.forward import Forwarder
 from cachemw.http.control import Readiness, control_app
 from cachemw.http.surface import Surface
+from cachemw.identity.base import Identity
+from cachemw.identity.passed_through import PassedThrough
 from cachemw.index.partitions import IndexSettings, PartitionedIndex
 from cachemw.keep import Keeper, KeepSettings
 from cachemw.lru import ByteLru
@@ -39,7 +41,6 @@ from cachemw.semantic import SemanticParts, SemanticSettings, SemanticTier
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore, Vector
 from cachemw.stores.memory import MemoryStore
-from cachemw.tenants import Tenants
 from cachemw.upkeep import Upkeep, UpkeepSettings
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.router import Backend, Price, Router
@@ -218,6 +219,7 @@ class Assembled:
 
     def metric(self, name: str, **labels: str) -> float:
         """Return a sample's value, 0 where there is none yet."""
+        self.metrics.fold()
         return self.metrics.registry.get_sample_value(f"cachemw_{name}", labels) or 0.0
 
 
@@ -230,6 +232,7 @@ class Parts:
     index: Any = None
     upstream: EchoUpstream = field(default_factory=EchoUpstream)
     clock: Clock = field(default_factory=Clock)
+    identity: Identity = field(default_factory=PassedThrough)
     memory_bytes: int = 1 << 20
     max_answer_bytes: int = 1 << 20
     commit_wait: float = 5.0
@@ -270,7 +273,6 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
     forwarder = Forwarder(router, metrics)
     asks = AskReader(
         router,
-        Tenants(),
         ceiling=Mode.FULL,
         max_body_bytes=1 << 20,
         key_headers=("openai-beta",),
@@ -291,6 +293,7 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
     control = control_app(metrics, readiness, table, _no_lifespan, upkeep.refresh)
     models = ModelList(router, forwarder)
     surface = Surface(
+        parts.identity,
         table,
         path.answer,
         models.reply,

@@ -1,0 +1,1 @@
+"""Who asks: tenants, virtual API keys and what they may spend."""
