@@ -79,4 +79,9 @@ def failed(breaker: Breaker, policy: BreakerPolicy, began: float, now: float) ->
     failures = breaker.failures + 1
     if breaker.state is BreakerState.CLOSED and failures < policy.failures:
         return replace(breaker, failures=failures)
-    return Breaker(BreakerState.OPEN, now, failures, now + policy.seconds)
+    return replace(tripped(policy, now), failures=failures)
+
+
+def tripped(policy: BreakerPolicy, now: float) -> Breaker:
+    """Return a breaker that is open from `now`: for what is known to be away without a call."""
+    return Breaker(BreakerState.OPEN, now, policy.failures, now + policy.seconds)

@@ -12,6 +12,7 @@ from cachemw_policies.breaker import (
     admit,
     failed,
     succeeded,
+    tripped,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +81,12 @@ def test_outcomes_of_calls_from_before_do_not_count(began: float) -> None:
     for _ in range(POLICY.failures):
         closed = failed(closed, POLICY, began, 107.0)
     assert closed.state is BreakerState.CLOSED
+
+
+def test_tripped_is_open_without_a_call() -> None:
+    breaker = tripped(POLICY, 100.0)
+    assert breaker == opened(100.0)
+    assert admit(breaker, POLICY, 104.9) == (breaker, False)
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 1.0), (1, 0.0), (1, float("nan"))])
