@@ -88,6 +88,21 @@ class EntryInfo:
     expires_at: float
     size: int
 
+    @classmethod
+    def of(cls, document: Document, size: int) -> EntryInfo:
+        """Return what is known of `document`, stored in `size` bytes."""
+        return cls(
+            key=document.key,
+            tenant=document.tenant,
+            endpoint=document.endpoint,
+            model=document.model,
+            category=document.category,
+            tags=document.tags,
+            created_at=document.created_at,
+            expires_at=document.expires_at,
+            size=size,
+        )
+
 
 class ChangeKind(Enum):
     """What happened to documents."""
@@ -140,6 +155,8 @@ class DocumentStore(ABC):
     death of this process (where the store is durable at all).
     """
 
+    #: Whether documents outlive the process, and are shared by all that open the store. One that
+    #: is not durable has one process, and no change log.
     durable: bool = True
 
     @abstractmethod
@@ -160,14 +177,21 @@ class DocumentStore(ABC):
 
     @abstractmethod
     async def delete(self, key: bytes) -> bool:
-        """Remove the document, and log the change; returns whether there was one."""
+        """Remove the document, and log the change; returns whether there was one.
+
+        The change is logged in any case: where the store has none, a process may have a copy.
+        """
 
     async def get_many(self, keys: Sequence[bytes]) -> list[Document]:
         """Return the live documents among `keys`, in their order."""
         raise NotImplementedError
 
     async def delete_many(self, keys: Sequence[bytes]) -> int:
-        """Remove documents and log it as one change; returns how many there were."""
+        """Remove documents, in bounded steps; returns how many there were.
+
+        A step is one transaction and one change of up to some hundred keys, logged in any case. An
+        error leaves what the steps before it did.
+        """
         raise NotImplementedError
 
     def entries(self) -> AsyncIterator[list[EntryInfo]]:

@@ -5,16 +5,24 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cachemw.errors import StoreUnavailable
-from cachemw.stores.base import Document, DocumentStore, IndexRow, StoreStats
+from cachemw.stores.base import (
+    ChangeBatch,
+    Document,
+    DocumentStore,
+    EntryInfo,
+    IndexRow,
+    StoreStats,
+)
 
 #: What an entry costs besides its text: dataclass, dict slot, heap slot, key. Measured with
 #: tracemalloc on CPython 3.11 with distinct strings (1127 bytes with an embedding), and rounded up.
 _ENTRY_OVERHEAD = 1280
 _BATCH = 256
+_CURSOR = "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +86,38 @@ class MemoryStore(DocumentStore):
         """Remove the document; returns whether there was one."""
         return self._drop(key)
 
+    async def get_many(self, keys: Sequence[bytes]) -> list[Document]:
+        """Return the live documents among `keys`, in their order."""
+        found = [await self.get(key) for key in keys]
+        return [document for document in found if document is not None]
+
+    async def delete_many(self, keys: Sequence[bytes]) -> int:
+        """Remove documents; returns how many there were."""
+        return sum(self._drop(key) for key in keys)
+
+    async def entries(self) -> AsyncIterator[list[EntryInfo]]:
+        """Yield what is known of every live document, oldest first, in batches."""
+        for batch in self._batches():
+            if infos := [EntryInfo.of(entry.document, entry.size) for entry in batch]:
+                yield infos
+            await asyncio.sleep(0)
+
+    async def newest(self) -> str:
+        """Return a cursor; there is no log, as nobody else can change anything."""
+        return _CURSOR
+
+    async def changes(self, after: str, limit: int) -> ChangeBatch:  # noqa: ARG002
+        """Return no changes; a cursor that is not from here is incomplete, as in any store."""
+        return ChangeBatch((), _CURSOR, complete=after == _CURSOR)
+
+    async def rows_of(self, keys: Sequence[bytes], fingerprint: str) -> list[IndexRow]:
+        """Return the index rows of those `keys` that are live and have `fingerprint`."""
+        return _rows(await self.get_many(keys), fingerprint)
+
     async def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:
         """Yield live rows embedded with `fingerprint`, oldest first, in batches."""
-        entries = sorted(self._entries.values(), key=lambda entry: entry.serial)
-        for start in range(0, len(entries), _BATCH):
-            now = self._clock()
-            rows = [
-                IndexRow(entry.document.key, entry.document.expires_at, embedded)
-                for entry in entries[start : start + _BATCH]
-                if (embedded := entry.document.embedded) is not None
-                and embedded.fingerprint == fingerprint
-                and entry.document.expires_at > now
-                # Deleted or replaced since the first batch went out.
-                and self._entries.get(entry.document.key) is entry
-            ]
-            if rows:
+        for batch in self._batches():
+            if rows := _rows((entry.document for entry in batch), fingerprint):
                 yield rows
             await asyncio.sleep(0)
 
@@ -109,6 +134,18 @@ class MemoryStore(DocumentStore):
         self._entries.clear()
         self._expiries.clear()
         self._bytes = 0
+
+    def _batches(self) -> Iterator[list[_Entry]]:
+        """Yield what was there at first and still is when its batch comes, oldest first."""
+        entries = sorted(self._entries.values(), key=lambda entry: entry.serial)
+        for start in range(0, len(entries), _BATCH):
+            now = self._clock()
+            yield [
+                entry
+                for entry in entries[start : start + _BATCH]
+                if entry.document.expires_at > now
+                and self._entries.get(entry.document.key) is entry
+            ]
 
     def _drop(self, key: bytes) -> bool:
         entry = self._entries.pop(key, None)
@@ -138,6 +175,14 @@ class MemoryStore(DocumentStore):
                 for key, entry in self._entries.items()
             ]
             heapq.heapify(self._expiries)
+
+
+def _rows(documents: Iterable[Document], fingerprint: str) -> list[IndexRow]:
+    return [
+        IndexRow(document.key, document.expires_at, embedded)
+        for document in documents
+        if (embedded := document.embedded) is not None and embedded.fingerprint == fingerprint
+    ]
 
 
 def _size(document: Document) -> int:

@@ -9,8 +9,9 @@ Two threads own a connection each and are fed by a queue; the event loop only ha
 With WAL and synchronous=NORMAL a committed row survives the death of the process at any
 instruction; a power failure can take the last transactions with it, but never leaves half of one.
 
-`sqlite_thread` is the threads and their queues, `sqlite_file` how the file comes about and is
-opened, `sqlite_rows` what is done on a connection.
+`sqlite_thread` is the threads and their queues, `sqlite_file` and `sqlite_schema` how the file
+comes about and is opened; what is done on a connection is in `sqlite_rows` (one document),
+`sqlite_scans` (many) and `sqlite_log` (changes).
 """
 
 from __future__ import annotations
@@ -20,14 +21,23 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from cachemw.errors import StoreUnavailable
+from cachemw.stores import sqlite_log, sqlite_scans
 from cachemw.stores import sqlite_rows as rows
-from cachemw.stores.base import Document, DocumentStore, IndexRow, StoreStats
+from cachemw.stores.base import (
+    ChangeBatch,
+    Document,
+    DocumentStore,
+    EntryInfo,
+    IndexRow,
+    StoreStats,
+)
 from cachemw.stores.codec import DocumentCodec
+from cachemw.stores.settings import StoreSettings
 from cachemw.stores.sqlite_file import open_file
+from cachemw.stores.sqlite_scans import Step
 from cachemw.stores.sqlite_thread import ConnectionThread, run_each, run_transaction
 
 #: Opening may have to wait for a process that is creating, recovering or closing the file.
@@ -35,16 +45,18 @@ _START_TIMEOUT_S = 10.0
 _CLOSE_TIMEOUT_S = 10.0
 
 _T = TypeVar("_T")
+_Position = TypeVar("_Position")
 
 
 class SqliteStore(DocumentStore):
-    """Keeps documents in the SQLite file at `path`.
+    """Keeps documents in the SQLite file at `settings.path`.
 
     `clock` returns Unix seconds. `timeout_s` limits a `get`, `write_timeout_s` everything else
     but `start` and `aclose`, which take 10 s and twice 10 s at most; past them, or with
     `queue_limit` operations or 64 MiB waiting already, `StoreUnavailable` is raised. A `put` that
     timed out may still be carried out. `max_bytes` bounds the stored bytes: beyond, the oldest
-    documents go. The file itself is about an eighth larger, keeps its largest size and has a log
+    documents go. Changes are logged as `origin`'s, the `changes_kept` newest of them are kept. The
+    file itself is about an eighth larger, keeps its largest size and has a log
     of up to 64 MiB beside it. `on_corrupt` is called on the event loop, with the key, for every
     damaged row met; the row is deleted and counts as absent.
 
@@ -53,37 +65,39 @@ class SqliteStore(DocumentStore):
 
     def __init__(
         self,
-        path: Path,
+        settings: StoreSettings,
         *,
         codec: DocumentCodec,
         clock: Callable[[], float],
-        max_bytes: int,
-        timeout_s: float,
-        write_timeout_s: float,
-        queue_limit: int,
         on_corrupt: Callable[[bytes], None],
     ) -> None:
         self._codec = codec
         self._clock = clock
-        self._max_bytes = max_bytes
-        self._timeout_s = timeout_s
-        self._write_timeout_s = write_timeout_s
         self._on_corrupt = on_corrupt
+        self._max_bytes = settings.max_bytes
+        self._timeout_s = settings.timeout_s
+        self._write_timeout_s = settings.write_timeout_s
+        self._log = sqlite_log.ChangeWriter(settings.origin)
+
+        def keep_bounds(connection: sqlite3.Connection) -> None:
+            rows.evict(connection, self._log, settings.max_bytes)
+            sqlite_log.compact(connection, settings.changes_kept)
+
         # SQLite may wait for another process as long as the caller would, no longer.
-        connect = partial(open_file, path, open_timeout_s=_START_TIMEOUT_S)
+        connect = partial(open_file, settings.path, open_timeout_s=_START_TIMEOUT_S)
         self._writer = ConnectionThread(
             "cachemw-sqlite-writer",
-            partial(connect, busy_timeout_s=write_timeout_s),
-            partial(run_transaction, before_commit=partial(rows.evict, max_bytes=max_bytes)),
+            partial(connect, busy_timeout_s=settings.write_timeout_s),
+            partial(run_transaction, before_commit=keep_bounds),
             batch=rows.BATCH,
-            queue_limit=queue_limit,
+            queue_limit=settings.queue_limit,
         )
         self._reader = ConnectionThread(
             "cachemw-sqlite-reader",
-            partial(connect, busy_timeout_s=timeout_s),
+            partial(connect, busy_timeout_s=settings.timeout_s),
             run_each,
             batch=1,
-            queue_limit=queue_limit,
+            queue_limit=settings.queue_limit,
         )
 
     async def start(self) -> None:
@@ -114,30 +128,54 @@ class SqliteStore(DocumentStore):
     async def put(self, document: Document) -> None:
         """Insert or replace the document; it is committed when this returns."""
         insert = partial(
-            rows.insert, codec=self._codec, document=document, max_bytes=self._max_bytes
+            rows.insert,
+            codec=self._codec,
+            log=self._log,
+            document=document,
+            max_bytes=self._max_bytes,
         )
         await self._write(insert, size=len(document.body) + len(document.prompt))
 
     async def delete(self, key: bytes) -> bool:
         """Remove the document; returns whether there was one."""
-        return await self._write(partial(rows.delete, key=key))
+        return await self.delete_many([key]) > 0
 
-    async def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:
+    async def get_many(self, keys: Sequence[bytes]) -> list[Document]:
+        """Return the live documents among `keys`, in their order."""
+        read = partial(sqlite_scans.documents, codec=self._codec, keys=keys)
+        return [document async for step in self._scan(read, 0) for document in step]
+
+    async def delete_many(self, keys: Sequence[bytes]) -> int:
+        """Remove documents; each batch is one transaction and one change."""
+        removed = 0
+        for start in range(0, len(keys), rows.BATCH):
+            batch = keys[start : start + rows.BATCH]
+            removed += await self._write(partial(rows.delete, log=self._log, keys=batch))
+        return removed
+
+    def entries(self) -> AsyncIterator[list[EntryInfo]]:
+        """Yield what is known of every live document, in the order of keys, in batches."""
+        return self._scan(partial(sqlite_scans.entries, codec=self._codec), b"")
+
+    async def newest(self) -> str:
+        """Return the cursor after the newest change."""
+        return await self._read(sqlite_log.newest)
+
+    async def changes(self, after: str, limit: int) -> ChangeBatch:
+        """Return up to `limit` changes after the cursor `after`."""
+        return await self._read(partial(sqlite_log.changes, after=after, limit=limit))
+
+    async def rows_of(self, keys: Sequence[bytes], fingerprint: str) -> list[IndexRow]:
+        """Return the index rows of those `keys` that are live and have `fingerprint`."""
+        read = partial(sqlite_scans.index_rows_of, keys=keys, fingerprint=fingerprint)
+        return [row async for step in self._scan(read, 0) for row in step]
+
+    def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:
         """Yield live rows embedded with `fingerprint`, oldest first, in batches.
 
-        Every batch is a transaction of its own, so a slow consumer holds up no checkpoint; rows
-        written meanwhile are seen if they come after the batch reached.
+        Rows written meanwhile are seen if they come after the batch reached.
         """
-        position: int | None = 0
-        while position is not None:
-            deadline = _deadline(self._write_timeout_s)
-            read = partial(
-                rows.index_batch, after=position, fingerprint=fingerprint, now=self._clock()
-            )
-            batch, corrupt, position = await self._reader.call(read, deadline)
-            await self._discard(corrupt, deadline)
-            if batch:
-                yield batch
+        return self._scan(partial(sqlite_scans.index_rows, fingerprint=fingerprint), 0)
 
     async def remove_expired(self) -> int:
         """Remove what has expired, a batch at a time; returns how many documents went."""
@@ -151,7 +189,7 @@ class SqliteStore(DocumentStore):
 
     async def stats(self) -> StoreStats:
         """Return the size of the store, counting what has expired but is still there."""
-        return await self._reader.call(rows.totals, _deadline(self._write_timeout_s))
+        return await self._read(rows.totals)
 
     async def aclose(self) -> None:
         """Carry out what was accepted, then close; may be called again."""
@@ -159,6 +197,24 @@ class SqliteStore(DocumentStore):
             await self._writer.aclose(_CLOSE_TIMEOUT_S)
         finally:
             await self._reader.aclose(_CLOSE_TIMEOUT_S)
+
+    async def _scan(
+        self, read: Callable[..., Step[_T, _Position]], start: _Position
+    ) -> AsyncIterator[list[_T]]:
+        """Yield what `read` finds, step by step, and remove what is damaged.
+
+        Every step is a transaction of its own, so a slow consumer holds up no checkpoint.
+        """
+        position: _Position | None = start
+        while position is not None:
+            step = await self._read(partial(read, start=position, now=self._clock()))
+            await self._discard(step.corrupt, _deadline(self._write_timeout_s))
+            position = step.position
+            if step.found:
+                yield step.found
+
+    async def _read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        return await self._reader.call(work, _deadline(self._write_timeout_s))
 
     async def _write(self, work: Callable[[sqlite3.Connection], _T], size: int = 0) -> _T:
         return await self._writer.call(work, _deadline(self._write_timeout_s), size)
@@ -171,7 +227,7 @@ class SqliteStore(DocumentStore):
             self._on_corrupt(row.key)
         # A row that cannot be deleted now is met again, and reported again.
         with suppress(StoreUnavailable):
-            await self._writer.call(partial(rows.discard, rows=corrupt), deadline)
+            await self._writer.call(partial(rows.discard, log=self._log, rows=corrupt), deadline)
 
 
 def _deadline(seconds: float) -> float:

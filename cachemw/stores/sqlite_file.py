@@ -1,4 +1,4 @@
-"""The SQLite file: its schema, and how it is created and opened.
+"""The SQLite file: how it is created, brought up to date and opened.
 
 Every process on the machine may open the file at any moment, also the moment in which another one
 creates it. All of them find it complete, and none changes a file that is not cachemw's.
@@ -11,49 +11,9 @@ import sqlite3
 import tempfile
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 from cachemw.errors import ConfigError, StoreUnavailable
-
-#: Raised with every change of `_SCHEMA`; kept in `PRAGMA user_version`.
-SCHEMA_VERSION = 1
-
-#: Marks the file as ours in `PRAGMA application_id`: "camw".
-_APPLICATION_ID = 0x63616D77
-
-#: Totals are kept by triggers: they are exact across processes and cost one row per change, where
-#: COUNT and SUM would read the whole file.
-_SCHEMA = (
-    """CREATE TABLE documents (
-        id           INTEGER PRIMARY KEY,
-        key          BLOB NOT NULL UNIQUE,
-        expires_at   REAL NOT NULL,
-        raw_bytes    INTEGER NOT NULL,
-        stored_bytes INTEGER NOT NULL,
-        fingerprint  BLOB,
-        partition    BLOB,
-        vector       BLOB,
-        vector_crc   INTEGER,
-        document     BLOB NOT NULL
-    )""",
-    "CREATE INDEX documents_expires_at ON documents (expires_at)",
-    """CREATE TABLE totals (
-        entries      INTEGER NOT NULL,
-        raw_bytes    INTEGER NOT NULL,
-        stored_bytes INTEGER NOT NULL
-    )""",
-    "INSERT INTO totals VALUES (0, 0, 0)",
-    """CREATE TRIGGER documents_inserted AFTER INSERT ON documents BEGIN
-        UPDATE totals SET entries = entries + 1, raw_bytes = raw_bytes + new.raw_bytes,
-                          stored_bytes = stored_bytes + new.stored_bytes;
-    END""",
-    """CREATE TRIGGER documents_deleted AFTER DELETE ON documents BEGIN
-        UPDATE totals SET entries = entries - 1, raw_bytes = raw_bytes - old.raw_bytes,
-                          stored_bytes = stored_bytes - old.stored_bytes;
-    END""",
-    f"PRAGMA application_id = {_APPLICATION_ID}",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
-)
+from cachemw.stores.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, pragma, upgrade
 
 #: Beyond this the log is cut back after a checkpoint; a burst must not keep its size for ever.
 _WAL_LIMIT = 64 << 20
@@ -84,6 +44,7 @@ def open_file(path: Path, *, open_timeout_s: float, busy_timeout_s: float) -> sq
         try:
             if _is_empty(connection):
                 _fill(path, open_timeout_s)
+            _bring_up_to_date(connection)
             _check_schema(connection, path)
             connection.execute(f"PRAGMA busy_timeout = {round(busy_timeout_s * 1000)}")
         except BaseException:
@@ -136,15 +97,14 @@ def _fill(path: Path, busy_timeout_s: float) -> None:
         connection.execute("BEGIN EXCLUSIVE")
         if not _is_empty(connection):
             return
-        if _pragma(connection, "journal_mode") != b"wal":
+        if pragma(connection, "journal_mode") != b"wal":
             # It cannot change within a transaction. This keeps the lock past the end of the first
             # one, until the connection closes.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("BEGIN")
-        for statement in _SCHEMA:
-            connection.execute(statement)
+        upgrade(connection)
         connection.execute("COMMIT")
 
 
@@ -161,24 +121,38 @@ def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
 def _is_empty(connection: sqlite3.Connection) -> bool:
     """Return whether there is nothing to lose: no table, and no mark of a program."""
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
-    marks = [_pragma(connection, name) for name in ("application_id", "user_version")]
+    marks = [pragma(connection, name) for name in ("application_id", "user_version")]
     return [tables, *marks] == [0, 0, 0]
+
+
+def _bring_up_to_date(connection: sqlite3.Connection) -> None:
+    """Upgrade a file of ours that an older cachemw made.
+
+    In one transaction: a process that dies in it leaves the file as it was, and of several that
+    open the file at once one upgrades it. An older cachemw that has the file open goes on to work,
+    only that its changes are not in the log.
+    """
+    if _is_older(connection):
+        connection.execute("BEGIN IMMEDIATE")
+        if _is_older(connection):
+            upgrade(connection)
+        connection.execute("COMMIT")
+
+
+def _is_older(connection: sqlite3.Connection) -> bool:
+    version: int = pragma(connection, "user_version")
+    return pragma(connection, "application_id") == APPLICATION_ID and 0 < version < SCHEMA_VERSION
 
 
 def _check_schema(connection: sqlite3.Connection, path: Path) -> None:
     """Raise `ConfigError` if the file is not ours or not of this version."""
-    if _pragma(connection, "application_id") != _APPLICATION_ID:
+    if pragma(connection, "application_id") != APPLICATION_ID:
         msg = f"store.path: {path} is not a store of cachemw. {_WAY_OUT}"
         raise ConfigError(msg)
-    version = _pragma(connection, "user_version")
+    version = pragma(connection, "user_version")
     if version != SCHEMA_VERSION:
         msg = (
             f"store.path: {path} has schema version {version}, this cachemw needs "
             f"{SCHEMA_VERSION}. {_WAY_OUT}"
         )
         raise ConfigError(msg)
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> Any:
-    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
-    return value

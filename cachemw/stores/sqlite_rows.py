@@ -1,6 +1,7 @@
-"""What the SQLite store does on a connection: each function is one step of a transaction.
+"""What the SQLite store does to rows: each function is one step of a transaction.
 
-All of them run in a thread of the store's and may raise `sqlite3.Error`.
+All of them run in a thread of the store's and may raise `sqlite3.Error`. `log` receives each change
+in the transaction that makes it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cachemw.errors import StoreUnavailable
-from cachemw.stores.base import Document, Embedded, IndexRow, StoreStats
+from cachemw.stores.base import ChangeKind, Document, Embedded, StoreStats
 from cachemw.stores.codec import (
     CorruptDocument,
     DocumentCodec,
@@ -21,6 +22,7 @@ from cachemw.stores.codec import (
     OtherFormat,
     UnstorableDocument,
 )
+from cachemw.stores.sqlite_log import ChangeWriter
 
 #: Rows per transaction of anything that touches many: other writers get their turn in between.
 BATCH = 256
@@ -35,20 +37,14 @@ INSERT INTO documents (key, expires_at, raw_bytes, stored_bytes,
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 #: Ids rise with age: a replaced document gets a new one.
-_OLDEST = "SELECT id, stored_bytes FROM documents ORDER BY id LIMIT ?"
+_OLDEST = "SELECT id, key, stored_bytes FROM documents ORDER BY id LIMIT ?"
+_DELETE = "DELETE FROM documents WHERE key = ?"
 _REMOVE_EXPIRED = """
 DELETE FROM documents WHERE id IN (SELECT id FROM documents WHERE expires_at <= ? LIMIT ?)
 """
 _GET = """
 SELECT id, document, fingerprint, partition, vector, vector_crc
 FROM documents WHERE key = ? AND expires_at > ?
-"""
-#: Where the next batch ends. It bounds the rows looked at, not the rows found: a fingerprint that
-#: matches nothing must not hold the reader for the length of the whole file.
-_BATCH_END = "SELECT MAX(id) FROM (SELECT id FROM documents WHERE id > ? ORDER BY id LIMIT ?)"
-_INDEX_ROWS = """
-SELECT id, key, expires_at, fingerprint, partition, vector, vector_crc FROM documents
-WHERE id > ? AND id <= ? AND fingerprint = ? AND expires_at > ? ORDER BY id
 """
 
 
@@ -69,22 +65,36 @@ def read(
     if row is None:
         return None
     row_id, data, *embedding = row
+    document = decode(codec, row_id, key, data, *embedding)
+    # The column is only there to be searched; the document's own time is the checked one.
+    return document if document is not None and document.expires_at > now else None
+
+
+def decode(
+    codec: DocumentCodec, row_id: int, key: bytes, data: object, *embedding: object
+) -> Document | None:
+    """Return the document in a row; None if it is not ours to read. Raises `CorruptRow`.
+
+    Without the four columns of the embedding the document comes without it.
+    """
     try:
         if not isinstance(data, bytes):
             raise CorruptRow(row_id, key)
-        document = codec.decode(key, data, _embedded(key, *embedding))
+        return codec.decode(key, data, embedded(key, *embedding) if embedding else None)
     except OtherFormat:
         # Another version of cachemw may be using the file right now: leave its rows alone.
         # The answer that this miss leads to replaces them.
         return None
     except CorruptDocument as error:
         raise CorruptRow(row_id, key) from error
-    # The column is only there to be searched; the document's own time is the checked one.
-    return document if document.expires_at > now else None
 
 
 def insert(
-    connection: sqlite3.Connection, codec: DocumentCodec, document: Document, max_bytes: int
+    connection: sqlite3.Connection,
+    codec: DocumentCodec,
+    log: ChangeWriter,
+    document: Document,
+    max_bytes: int,
 ) -> None:
     """Insert or replace the document.
 
@@ -99,19 +109,22 @@ def insert(
     if stored_bytes > max_bytes:
         msg = f"document of {stored_bytes} stored bytes, the store holds {max_bytes}"
         raise StoreUnavailable(msg)
-    delete(connection, document.key)
+    connection.execute(_DELETE, (document.key,))
     connection.execute(_INSERT, row)
+    log.append(connection, ChangeKind.PUT, [document.key])
 
 
-def delete(connection: sqlite3.Connection, key: bytes) -> bool:
-    """Remove the document under `key`; returns whether there was one."""
-    return connection.execute("DELETE FROM documents WHERE key = ?", (key,)).rowcount > 0
+def delete(connection: sqlite3.Connection, log: ChangeWriter, keys: Sequence[bytes]) -> int:
+    """Remove the documents under `keys`, as one change; returns how many there were."""
+    removed = connection.executemany(_DELETE, [(key,) for key in keys]).rowcount
+    log.append(connection, ChangeKind.REMOVE, keys)
+    return removed
 
 
-def discard(connection: sqlite3.Connection, rows: Sequence[CorruptRow]) -> None:
+def discard(connection: sqlite3.Connection, log: ChangeWriter, rows: Sequence[CorruptRow]) -> None:
     """Remove damaged rows, by their id: their keys may be what is damaged."""
-    ids = [(row.id,) for row in rows]
-    connection.executemany("DELETE FROM documents WHERE id = ?", ids)
+    connection.executemany("DELETE FROM documents WHERE id = ?", [(row.id,) for row in rows])
+    log.append(connection, ChangeKind.REMOVE, [row.key for row in rows])
 
 
 def remove_expired(connection: sqlite3.Connection, now: float) -> int:
@@ -119,18 +132,21 @@ def remove_expired(connection: sqlite3.Connection, now: float) -> int:
     return connection.execute(_REMOVE_EXPIRED, (now, BATCH)).rowcount
 
 
-def evict(connection: sqlite3.Connection, max_bytes: int) -> None:
+def evict(connection: sqlite3.Connection, log: ChangeWriter, max_bytes: int) -> None:
     """Delete the oldest rows until the file is within its bound, or enough for one turn."""
     excess = totals(connection).stored_bytes - max_bytes
     if excess <= 0:
         return
-    newest_evicted = 0
-    for row_id, stored_bytes in connection.execute(_OLDEST, (_EVICTED_AT_ONCE,)):
+    newest_evicted, keys = 0, []
+    for row_id, key, stored_bytes in connection.execute(_OLDEST, (_EVICTED_AT_ONCE,)):
         newest_evicted = row_id
+        keys.append(key)
         excess -= stored_bytes
         if excess <= 0:
             break
     connection.execute("DELETE FROM documents WHERE id <= ?", (newest_evicted,))
+    for start in range(0, len(keys), BATCH):
+        log.append(connection, ChangeKind.REMOVE, keys[start : start + BATCH])
 
 
 def totals(connection: sqlite3.Connection) -> StoreStats:
@@ -138,30 +154,6 @@ def totals(connection: sqlite3.Connection) -> StoreStats:
     return StoreStats(
         *connection.execute("SELECT entries, raw_bytes, stored_bytes FROM totals").fetchone()
     )
-
-
-def index_batch(
-    connection: sqlite3.Connection, *, after: int, fingerprint: str, now: float
-) -> tuple[list[IndexRow], list[CorruptRow], int | None]:
-    """Return the rows of the batch after id `after`, the damaged ones, and the batch's last id.
-
-    The last id is None when there is nothing beyond `after`.
-    """
-    (end,) = connection.execute(_BATCH_END, (after, BATCH)).fetchone()
-    rows: list[IndexRow] = []
-    corrupt: list[CorruptRow] = []
-    if end is None:
-        return rows, corrupt, None
-    parameters = (after, end, fingerprint.encode(), now)
-    for row_id, key, expires_at, *embedding in connection.execute(_INDEX_ROWS, parameters):
-        try:
-            embedded = _embedded(key, *embedding)
-        except CorruptDocument:
-            corrupt.append(CorruptRow(row_id, key))
-            continue
-        if embedded is not None:
-            rows.append(IndexRow(key, expires_at, embedded))
-    return rows, corrupt, end
 
 
 def _row(document: Document, encoded: EncodedDocument) -> tuple[Any, ...]:
@@ -184,10 +176,9 @@ def _embedding_crc(key: bytes, fingerprint: bytes, partition: bytes, vector: byt
     return zlib.crc32(vector, zlib.crc32(partition, zlib.crc32(fingerprint, zlib.crc32(key))))
 
 
-def _embedded(
-    key: bytes, fingerprint: object, partition: object, vector: object, crc: object
-) -> Embedded | None:
-    """Return the embedding kept in a row, if it has one; raises `CorruptDocument`."""
+def embedded(key: bytes, *columns: object) -> Embedded | None:
+    """Return the embedding in the four columns of a row, if any; raises `CorruptDocument`."""
+    fingerprint, partition, vector, crc = columns
     if fingerprint is None:
         return None
     # SQLite types values, not columns: damage can turn a blob into anything.

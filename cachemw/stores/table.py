@@ -38,16 +38,7 @@ def _sqlite(settings: StoreSettings, clock: Clock, on_corrupt: OnCorrupt) -> Doc
         level=settings.compression_level,
         max_bytes=settings.max_document_bytes,
     )
-    return SqliteStore(
-        settings.path,
-        codec=codec,
-        clock=clock,
-        max_bytes=settings.max_bytes,
-        timeout_s=settings.timeout_s,
-        write_timeout_s=settings.write_timeout_s,
-        queue_limit=settings.queue_limit,
-        on_corrupt=on_corrupt,
-    )
+    return SqliteStore(settings, codec=codec, clock=clock, on_corrupt=on_corrupt)
 
 
 STORES: Mapping[str, StoreFactory] = MappingProxyType({"memory": _memory, "sqlite": _sqlite})

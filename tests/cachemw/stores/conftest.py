@@ -16,6 +16,7 @@ import pytest
 from cachemw.stores.base import Document, DocumentStore, Embedded
 from cachemw.stores.codec import DocumentCodec, shipped_dictionary
 from cachemw.stores.memory import MemoryStore
+from cachemw.stores.settings import StoreSettings
 from cachemw.stores.sqlite import SqliteStore
 
 NOW = 1_795_000_000.0
@@ -108,22 +109,20 @@ def change_file(path: Path) -> Callable[..., None]:
 async def open_sqlite(
     path: Path, codec: DocumentCodec, clock: FakeClock, corrupt: list[bytes]
 ) -> AsyncIterator[Callable[..., Any]]:
-    """Return an opener: awaited with changed options it gives a started store, closed later."""
+    """Return an opener: awaited with changed settings it gives a started store, closed later."""
     async with AsyncExitStack() as stack:
 
         async def open_store(**changed: Any) -> SqliteStore:
             options: dict[str, Any] = {
                 "path": path,
-                "codec": codec,
-                "clock": clock,
                 "max_bytes": 1 << 26,
                 # Generous: a loaded machine must not fail a test of something else.
                 "timeout_s": 30.0,
                 "write_timeout_s": 30.0,
                 "queue_limit": 4096,
-                "on_corrupt": corrupt.append,
             }
-            store = SqliteStore(**(options | changed))
+            settings = StoreSettings(**(options | changed))
+            store = SqliteStore(settings, codec=codec, clock=clock, on_corrupt=corrupt.append)
             await store.start()
             stack.push_async_callback(store.aclose)
             return store
@@ -133,7 +132,7 @@ async def open_sqlite(
 
 @pytest.fixture
 async def open_memory(clock: FakeClock) -> Callable[..., Any]:
-    async def open_store(max_bytes: int = 1 << 26) -> MemoryStore:
+    async def open_store(max_bytes: int = 1 << 26, **_of_a_log: Any) -> MemoryStore:
         store = MemoryStore(clock, max_bytes)
         await store.start()
         return store
@@ -145,9 +144,31 @@ async def open_memory(clock: FakeClock) -> Callable[..., Any]:
 STORES: Mapping[str, str] = MappingProxyType({"memory": "open_memory", "sqlite": "open_sqlite"})
 
 
+#: Those that several processes open, and that have a change log therefore.
+DURABLE = tuple(name for name in sorted(STORES) if name != "memory")
+#: Those that bound and sweep themselves: a server does it by its own means and clock.
+LOCAL = ("memory", "sqlite")
+
+
 @pytest.fixture(params=sorted(STORES))
 def open_store(request: pytest.FixtureRequest) -> Any:
-    """Return the opener of every store in turn; each takes `max_bytes`."""
+    """Return the opener of every store in turn.
+
+    Each takes `max_bytes`, `origin` and `changes_kept`, and opens the same store every time (if it
+    is durable).
+    """
+    return request.getfixturevalue(STORES[request.param])
+
+
+@pytest.fixture(params=DURABLE)
+def open_durable(request: pytest.FixtureRequest) -> Any:
+    """Return the opener of every durable store in turn; see `open_store`."""
+    return request.getfixturevalue(STORES[request.param])
+
+
+@pytest.fixture(params=LOCAL)
+def open_local(request: pytest.FixtureRequest) -> Any:
+    """Return the opener of every store that keeps its own bounds in turn; see `open_store`."""
     return request.getfixturevalue(STORES[request.param])
 
 
