@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cachemw import __version__
 from cachemw.config import Config, load_config, load_file
@@ -19,9 +20,11 @@ _EXAMPLES = """examples:
   OPENAI_API_KEY=... cachemw serve      the same in front of OpenAI
   cachemw serve --config cachemw.yaml   with a configuration file
   cachemw check-config cachemw.yaml     say whether a file can be used
+  cachemw new-key --name alice          make an API key and the lines for the configuration
 """
 
 EXIT_CONFIG = 2
+_SECRET = frozenset({"api_key", "sha256", "token_sha256", "url"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,6 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("file", type=Path, metavar="FILE")
     check.add_argument("--json", action="store_true", help="print the configuration in force")
     check.set_defaults(run=_check)
+
+    key = commands.add_parser(
+        "new-key", help="make an API key for clients of the proxy, or a token for /cache/*"
+    )
+    key.add_argument("--name", default="NAME", help="whose key it is")
+    key.add_argument("--json", action="store_true", help="print one line of JSON")
+    key.set_defaults(run=_new_key)
     return parser
 
 
@@ -94,12 +104,39 @@ def _demo(arguments: argparse.Namespace) -> int:
 def _check(arguments: argparse.Namespace) -> int:
     config = load_file(arguments.file)
     if arguments.json:
-        shown = config.model_dump(mode="json")
-        for upstream in shown["upstreams"]:
-            upstream["api_key"] = None if upstream["api_key"] is None else "(set)"
-        print(json.dumps(shown, indent=2))
+        print(json.dumps(_without_secrets(config.model_dump(mode="json")), indent=2))
     else:
         print(f"{arguments.file}: ok, {len(config.upstreams)} upstream(s), mode {config.mode}")
+    return 0
+
+
+def _without_secrets(shown: dict[str, Any]) -> dict[str, Any]:
+    """Put `(set)` in place of what is, or opens, something secret: keys, hashes, URLs of stores."""
+    holders = [*shown["upstreams"], *shown["identity"]["keys"], shown["admin"], shown["store"]]
+    for holder in holders:
+        for name in _SECRET & holder.keys():
+            holder[name] = None if holder[name] is None else "(set)"
+    return shown
+
+
+def _new_key(arguments: argparse.Namespace) -> int:
+    """Print a key, once: nothing keeps it, and it cannot be had from its hash."""
+    from secrets import token_urlsafe
+
+    from cachemw.identity.virtual_keys import key_digest, new_key
+
+    key = new_key(token_urlsafe)
+    digest = key_digest(key).hex()
+    if arguments.json:
+        print(json.dumps({"name": arguments.name, "key": key, "sha256": digest}))
+        return 0
+    entry = json.dumps({"name": arguments.name, "sha256": digest, "tenant": arguments.name})
+    print(f"key     {key}")
+    print(f"sha256  {digest}")
+    print(
+        "\nThe key is shown once: hand it to its user. For the configuration, which needs the hash"
+    )
+    print(f"alone:\n\nidentity:\n  keys:\n    - {entry}")
     return 0
 
 

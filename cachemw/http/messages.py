@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from cachemw.errors import BodyTooLarge
-from cachemw.identity.caller import ANONYMOUS, Caller
+from cachemw.identity.caller import NOT_ADMITTED, Caller
 
 T = TypeVar("T")
 Header = tuple[bytes, bytes]
@@ -52,7 +52,7 @@ class HttpRequest:
     header_list: list[Header]
     headers: dict[bytes, bytes]
     receive: Receive
-    caller: Caller = ANONYMOUS
+    caller: Caller = NOT_ADMITTED
     _body_end: asyncio.Future[None] | None = None
     _body_read: bool = False
 

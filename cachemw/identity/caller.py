@@ -27,6 +27,8 @@ class Caller:
         Whatever the scope says, the result is a hash of a JSON array, so that no choice of scope
         gives the tenant of somebody else, or of somebody else's scope.
         """
+        if not self.tenant:
+            raise RuntimeError("The request was never admitted.")
         return self.tenant if scope is None else tenant_hash(orjson.dumps([self.tenant, scope]))
 
 
@@ -36,4 +38,5 @@ def tenant_hash(secret: bytes) -> str:
 
 
 ANONYMOUS = Caller("anonymous")
+NOT_ADMITTED = Caller("")
 SHARED = "shared"
