@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 
 from cachemw import __version__
 from cachemw.endpoints.base import Endpoint
-from cachemw.errors import HttpError, MethodNotAllowed, NotFound
+from cachemw.http.faults import answer_faults
 from cachemw.metrics import Metrics
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -40,8 +39,12 @@ def control_app(
     endpoints: dict[str, Endpoint],
     lifespan: Lifespan,
     refresh: Callable[[], Awaitable[None]],
+    routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """Return the FastAPI application; `refresh` is awaited before metrics are read."""
+    """Return the FastAPI application; `refresh` is awaited before metrics are read.
+
+    `routers` are served beside what is here, with the same answers to errors.
+    """
     app = FastAPI(
         title="cachemw",
         version=__version__,
@@ -70,23 +73,11 @@ def control_app(
         body, content_type = await asyncio.to_thread(metrics.expose)
         return Response(body, media_type=content_type)
 
-    @app.exception_handler(HTTPException)
-    async def not_ours(request: Request, error: HTTPException) -> Response:
-        """Answer in OpenAI's shape, with a hint for the commonest mistake."""
-        hint = f" Did you mean /v1{request.url.path}?" if _looks_openai(request) else ""
-        fault: HttpError
-        if error.status_code == MethodNotAllowed.status:
-            fault = MethodNotAllowed(f"{request.method} is not allowed here.")
-        else:
-            fault = NotFound(f"No such path.{hint}")
-        return Response(fault.body(), status_code=fault.status, media_type="application/json")
-
+    for router in routers:
+        app.include_router(router)
+    answer_faults(app)
     _describe(app, endpoints)
     return app
-
-
-def _looks_openai(request: Request) -> bool:
-    return request.url.path in ("/chat/completions", "/completions", "/embeddings", "/responses")
 
 
 def _describe(app: FastAPI, endpoints: dict[str, Endpoint]) -> None:

@@ -1,0 +1,1 @@
+"""Looking at stored entries and removing them: the `/cache/*` endpoints and their command line."""

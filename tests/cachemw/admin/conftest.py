@@ -1,0 +1,186 @@
+"""The admin endpoints over real stores, and documents to put in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from fastapi import FastAPI
+
+from cachemw.admin.audit import Audit
+from cachemw.admin.fence import Fence
+from cachemw.admin.routes import AdminRoutes
+from cachemw.admin.service import EntryAdmin
+from cachemw.admin.token import AdminToken
+from cachemw.admin.wire import LineReader
+from cachemw.endpoints.table import endpoints
+from cachemw.http.control import Readiness, control_app
+from cachemw.metrics import Metrics
+from cachemw.stores.base import Document, DocumentStore, Embedded
+from cachemw.stores.memory import MemoryStore
+from cachemw.stores.settings import StoreSettings
+from cachemw.stores.table import make_store
+from tests.support.asgi import AsgiClient, AsgiReply
+from tests.support.service import Clock, plain_of, unit
+
+TOKEN = "the-admin-token-of-this-test"
+MAX_BODY = 1 << 16
+MAX_LINE = 1 << 18
+
+
+def document(number: int = 0, **fields: Any) -> Document:
+    """Return a document that could have been stored by a chat request."""
+    body = endpoints()["/v1/chat/completions"].pack(plain_of(f"Answer {number}"))
+    made = Document(
+        key=sha256(b"%d" % number).digest(),
+        tenant="alice",
+        endpoint="chat.completions",
+        model="m",
+        created_at=1_000_000.0 - number - 0.1,
+        expires_at=1_100_000.0,
+        prompt=f"Question {number}? \u2028 Grüße",
+        body=body,
+        upstream_seconds=0.75,
+        prompt_tokens=7,
+        completion_tokens=11,
+        tags=("a", "ü"),
+    )
+    return replace(made, **fields)
+
+
+def embedded(number: int = 0) -> Embedded:
+    """Return a place in the index."""
+    return Embedded(sha256(b"p%d" % number).digest(), "f" * 16, unit("v", number))
+
+
+@dataclass
+class Admin:
+    """The endpoints, and what they did to the rest of the process."""
+
+    app: FastAPI
+    store: DocumentStore
+    clock: Clock
+    fence: Fence
+    entries: EntryAdmin
+    forgotten: list[bytes] = field(default_factory=list)
+    learnt: list[Document] = field(default_factory=list)
+    token: str | None = TOKEN
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = b"",
+        *,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+        token: str | None = TOKEN,
+    ) -> AsgiReply:
+        """Send a request with the token and wait for its reply."""
+        sent = body if isinstance(body, bytes) else orjson.dumps(body)
+        named = dict(headers or {})
+        if token is not None:
+            named["authorization"] = f"Bearer {token}"
+        pairs = [(k.encode(), v.encode()) for k, v in named.items()]
+        client = AsgiClient(self.app)
+        return await client.start(method, path, sent, pairs, query=query.encode()).done()
+
+    async def lines(self, path: str, query: str = "") -> list[Any]:
+        """Return the lines of a list or an export."""
+        reply = await self.call("GET", path, query=query)
+        assert reply.status == 200, reply.body
+        assert reply.header("content-type") == "application/x-ndjson"
+        return [orjson.loads(line) for line in reply.body.splitlines()]
+
+    async def ids(self, query: str = "") -> set[str]:
+        """Return the ids of what matches."""
+        lines = await self.lines("/cache/entries", query)
+        assert len({line["id"] for line in lines}) == len(lines)
+        return {line["id"] for line in lines}
+
+    async def put(self, *documents: Document) -> list[Document]:
+        """Store documents."""
+        for each in documents:
+            await self.store.put(each)
+        return list(documents)
+
+
+def admin_over(store: DocumentStore, clock: Clock, sha: str | None = None) -> Admin:
+    """Join the endpoints as app.py does."""
+    loop = asyncio.get_running_loop()
+    fence = Fence(clock, loop.time)
+    forgotten: list[bytes] = []
+    learnt: list[Document] = []
+
+    async def forget(keys: Sequence[bytes]) -> None:
+        forgotten.extend(keys)
+
+    async def learn(one: Document) -> None:
+        learnt.append(one)
+
+    reader = LineReader({e.name: e for e in endpoints().values()}, MAX_BODY)
+    entries = EntryAdmin(store, reader, fence, clock, forget=forget, learn=learn)
+    token = AdminToken(sha256(TOKEN.encode()).hexdigest() if sha is None else sha or None)
+    routes = AdminRoutes(entries, token, Audit(loop.time), MAX_LINE)
+    app = control_app(
+        Metrics(), Readiness(), endpoints(), _no_lifespan, _nothing, [routes.router()]
+    )
+    return Admin(app, store, clock, fence, entries, forgotten, learnt)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def open_store(kind: str, path: Path, clock: Clock) -> DocumentStore:
+    """Return a store with limits that a loaded machine keeps."""
+    settings = StoreSettings(kind=kind, path=path, timeout_s=30.0, write_timeout_s=30.0)
+    return make_store(settings, clock, lambda _: None)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
+) -> AsyncIterator[DocumentStore]:
+    made = open_store(request.param, tmp_path / "answers.sqlite3", clock)
+    await made.start()
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def admin(store: DocumentStore, clock: Clock) -> Admin:
+    return admin_over(store, clock)
+
+
+@pytest.fixture
+async def memory_admin(clock: Clock) -> Admin:
+    """The same over one store where it does not matter which."""
+    return admin_over(MemoryStore(clock, 1 << 28), clock)
+
+
+@asynccontextmanager
+async def _no_lifespan(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+async def _nothing() -> None:
+    pass
+
+
+def same_vector(left: Document, right: Document) -> bool:
+    """Whether two documents' vectors are the same bytes."""
+    assert left.embedded is not None
+    assert right.embedded is not None
+    return np.array_equal(
+        left.embedded.vector.view(np.uint32), right.embedded.vector.view(np.uint32)
+    )
