@@ -8,16 +8,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from random import Random, SystemRandom
 from secrets import token_hex
 
+from cachemw_policies.load import LoadSettings
 from fastapi import FastAPI
 
 from cachemw.ask import AskReader
 from cachemw.calls import Calls, CallSettings
-from cachemw.config import Config, UpstreamConfig, api_key
+from cachemw.changes import ChangeFeed
+from cachemw.checkpoint.checkpointer import Checkpointer
+from cachemw.config import Config
 from cachemw.directives import Mode
 from cachemw.endpoints.table import endpoints
 from cachemw.errors import ConfigError, StoreUnavailable
@@ -25,28 +27,35 @@ from cachemw.exact import ExactTier, Resident
 from cachemw.fetch import Fetcher
 from cachemw.flight import Flights
 from cachemw.forward import Forwarder
+from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness, control_app
 from cachemw.http.surface import Asgi, Surface
 from cachemw.identity.base import Identity
 from cachemw.identity.passed_through import PassedThrough
 from cachemw.identity.virtual_keys import VirtualKey, VirtualKeys
 from cachemw.keep import Keeper
-from cachemw.local.process import LocalModelProcess
+from cachemw.loading import SemanticLoader
+from cachemw.load import UpstreamLoad
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.models import ModelList
 from cachemw.path import RequestPath
 from cachemw.replay import Replayer, ReplaySettings
 from cachemw.semantic import SemanticTier
-from cachemw.settings import keep_settings, semantic_settings, store_settings, upkeep_settings
+from cachemw.send import Sender
+from cachemw.settings import (
+    keep_settings,
+    loading_settings,
+    semantic_settings,
+    store_settings,
+    upkeep_settings,
+)
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore
 from cachemw.stores.table import make_store
 from cachemw.upkeep import Upkeep
-from cachemw.upstreams.base import Upstream
-from cachemw.upstreams.local import LocalUpstream
-from cachemw.upstreams.openai import Limits, OpenAIUpstream
-from cachemw.upstreams.router import Backend, Price, Router
+from cachemw.upstreams.build import backend
+from cachemw.upstreams.router import Router
 
 log = logging.getLogger("cachemw.app")
 
@@ -65,8 +74,11 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     metrics = Metrics()
     readiness = Readiness()
     origin = token_hex(8)
-    router = Router([_backend(u, env, metrics) for u in config.upstreams])
-    store = make_store(store_settings(config, origin, env), time.time, _count_corrupt(metrics))
+    load = UpstreamLoad(metrics, time.perf_counter, LoadSettings())
+    router = Router([backend(u, env, metrics, load) for u in config.upstreams])
+    sender = Sender(router, load)
+    stored = store_settings(config, origin, env)
+    store = make_store(stored, time.time, _count_corrupt(metrics))
     lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
     store_state = DependencyState("store", metrics.store_up.set)
     exact = ExactTier(lru, store, store_state, metrics, time.time)
@@ -80,18 +92,13 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     replayer = Replayer(replay, metrics, clock=time.time, rng=Random(SystemRandom().random()))
     storing = _state("storing", metrics)
     keeper = Keeper(keep_settings(config), exact, semantic, metrics, time.time, storing)
-    fetcher = Fetcher(
-        keeper,
-        metrics,
-        max_event_bytes=config.cache.max_answer_bytes,
-        monotonic=time.perf_counter,
-    )
+    fetcher = Fetcher(sender, keeper, max_event_bytes=config.cache.max_answer_bytes)
     flights = Flights(config.cache.max_answer_bytes, config.cache.flight_bytes)
     call_settings = CallSettings(
         config.cache.follower_wait_seconds, config.cache.commit_wait_seconds
     )
     calls = Calls(call_settings, flights, fetcher, replayer, metrics)
-    forwarder = Forwarder(router, metrics)
+    forwarder = Forwarder(router, sender, metrics)
     asks = AskReader(
         router,
         ceiling=Mode[config.mode.upper()],
@@ -100,8 +107,30 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
         monotonic=time.perf_counter,
     )
     path = RequestPath(asks, exact, semantic, replayer, calls, forwarder, _state("lookup", metrics))
+    feed = ChangeFeed(
+        store,
+        exact,
+        _state("changes", metrics),
+        metrics,
+        origin=origin,
+        monotonic=time.monotonic,
+    )
+    loading = loading_settings(config)
+    loader = (
+        None
+        if semantic is None
+        else SemanticLoader(loading, semantic, feed, semantic_state, clock=time.time)
+    )
+    gauges = Gauges(store, lru, feed, loader, metrics)
     upkeep = Upkeep(
-        upkeep_settings(config), store, lru, semantic, readiness, semantic_state, metrics
+        upkeep_settings(config),
+        store,
+        feed,
+        loader,
+        Checkpointer(loading.snapshots, loading.index, stored, metrics),
+        gauges,
+        readiness,
+        metrics,
     )
 
     @asynccontextmanager
@@ -110,7 +139,7 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
             yield
 
     table = endpoints()
-    control = control_app(metrics, readiness, table, lifespan, upkeep.refresh)
+    control = control_app(metrics, readiness, table, lifespan, gauges.refresh)
     models = ModelList(router, forwarder)
     surface = Surface(
         _identity(config),
@@ -173,41 +202,6 @@ def _identity(config: Config) -> Identity:
 
 def _state(name: str, metrics: Metrics) -> DependencyState:
     return DependencyState(name, metrics.dependency_up.labels(name).set)
-
-
-def _backend(config: UpstreamConfig, env: Mapping[str, str], metrics: Metrics) -> Backend:
-    return Backend(
-        upstream=_upstream(config, env, _state(f"upstream:{config.name}", metrics)),
-        models=tuple(config.models),
-        aliases=config.aliases,
-        default_model=config.default_model,
-        only_model=None if config.local is None else config.default_model or config.name,
-        ask_usage=config.ask_usage,
-        prices={m: Price(p.prompt, p.completion) for m, p in config.prices.items()},
-    )
-
-
-def _upstream(config: UpstreamConfig, env: Mapping[str, str], state: DependencyState) -> Upstream:
-    limits = Limits(
-        connect=config.connect_seconds,
-        first_byte=config.first_byte_seconds,
-        total=config.total_seconds,
-        connections=config.connections,
-    )
-    if config.base_url is not None:
-        key = api_key(config, env)
-        return OpenAIUpstream(config.name, config.base_url, api_key=key, limits=limits, state=state)
-    served_as = config.default_model or config.name
-    model = str(lab_model_path()) if config.local == "lab" else str(config.local)
-    process = LocalModelProcess(model, served_as, threads=config.local_threads)
-    uds = str(process.socket_path)
-    http = OpenAIUpstream(config.name, "http://local/v1", limits=limits, state=state, uds=uds)
-    return LocalUpstream(process, http, ready_seconds=config.first_byte_seconds)
-
-
-def lab_model_path() -> Path:
-    """Return where the shipped lab model lies."""
-    return Path(str(files("cachemw") / "assets" / "lab_model"))
 
 
 def _count_corrupt(metrics: Metrics) -> Callable[[bytes], None]:

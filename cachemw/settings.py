@@ -9,6 +9,7 @@ from cachemw.config import Config, store_url
 from cachemw.embed.settings import EmbedderSettings
 from cachemw.index.partitions import IndexSettings
 from cachemw.keep import KeepSettings
+from cachemw.loading import LoadingSettings
 from cachemw.semantic import SemanticSettings
 from cachemw.stores.settings import StoreSettings
 from cachemw.upkeep import UpkeepSettings
@@ -51,11 +52,28 @@ def keep_settings(config: Config) -> KeepSettings:
     return KeepSettings(cache.ttl_seconds, cache.max_answer_bytes, cache.store_truncated)
 
 
+def index_settings(config: Config) -> IndexSettings:
+    """Return the limits of the index."""
+    semantic = config.semantic
+    return IndexSettings(semantic.switch_at, semantic.max_vectors, semantic.search_seconds)
+
+
 def upkeep_settings(config: Config) -> UpkeepSettings:
-    """Return what runs beside the requests."""
-    embedder, semantic = config.embedder, config.semantic
+    """Return how often what runs beside the requests does."""
+    store = config.store
     return UpkeepSettings(
-        cache_dir=config.cache_dir,
+        poll=store.change_poll_seconds,
+        sweep=store.sweep_seconds,
+        snapshot=config.semantic.snapshot_seconds,
+    )
+
+
+def loading_settings(config: Config) -> LoadingSettings:
+    """Return what the semantic tier loads."""
+    embedder = config.embedder
+    return LoadingSettings(
+        models=config.cache_dir,
+        snapshots=config.cache_dir / "index",
         embedder=EmbedderSettings(
             model=embedder.model,
             runtime=embedder.runtime,
@@ -67,6 +85,5 @@ def upkeep_settings(config: Config) -> UpkeepSettings:
             max_queue=embedder.max_queue,
             recent_bytes=embedder.recent_bytes,
         ),
-        index=IndexSettings(semantic.switch_at, semantic.max_vectors, semantic.search_seconds),
-        sweep_seconds=config.store.sweep_seconds,
+        index=index_settings(config),
     )

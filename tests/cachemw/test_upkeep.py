@@ -9,19 +9,26 @@ from typing import Any
 
 import pytest
 
+from cachemw.changes import ChangeFeed
+from cachemw.checkpoint.checkpointer import Checkpointer
 from cachemw.embed.settings import EmbedderSettings
 from cachemw.errors import CachemwError, StoreUnavailable
 from cachemw.exact import ExactTier, Resident
+from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness
 from cachemw.index.partitions import IndexSettings
+from cachemw.loading import LoadingSettings, SemanticLoader
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.semantic import SemanticSettings, SemanticTier
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document, Embedded, IndexRow
 from cachemw.stores.memory import MemoryStore
+from cachemw.stores.settings import StoreSettings
 from cachemw.upkeep import Upkeep, UpkeepSettings
 from tests.support.service import Clock, WordEmbedder, unit
+
+NOWHERE = Path("/nowhere")
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -49,29 +56,39 @@ class World:
         sweep_seconds: float = 60.0,
     ) -> None:
         self.store = store
-        self.metrics = Metrics()
+        self.metrics = metrics = Metrics()
         self.readiness = Readiness()
         lru: ByteLru[Resident] = ByteLru(1 << 20)
-        state = DependencyState("store")
-        exact = ExactTier(lru, self.store, state, self.metrics, Clock())
+        clock = Clock()
+        exact = ExactTier(lru, store, DependencyState("store"), metrics, clock)
+        feed = ChangeFeed(
+            store, exact, DependencyState("changes"), metrics, origin="me", monotonic=clock
+        )
         self.state = DependencyState("semantic")
-        tier = SemanticTier(SemanticSettings(0.9, 8, 2000), exact, self.state, self.metrics)
+        tier = SemanticTier(SemanticSettings(0.9, 8, 2000), exact, self.state, metrics)
+        settings = LoadingSettings(NOWHERE, NOWHERE, EmbedderSettings(), IndexSettings())
+        self.loader = (
+            None
+            if load is None
+            else SemanticLoader(settings, tier, feed, self.state, clock=clock, load=load)
+        )
+        self.gauges = Gauges(store, lru, feed, self.loader, metrics)
         self.upkeep = Upkeep(
-            UpkeepSettings(Path("/nowhere"), EmbedderSettings(), IndexSettings(), sweep_seconds),
-            self.store,
-            lru,
-            None if load is None else tier,
+            UpkeepSettings(poll=60.0, sweep=sweep_seconds, snapshot=0.0),
+            store,
+            feed,
+            self.loader,
+            Checkpointer(NOWHERE, IndexSettings(), StoreSettings(), metrics),
+            self.gauges,
             self.readiness,
-            self.state,
-            self.metrics,
-            load=load or _raises(AssertionError()),
+            metrics,
         )
 
     async def ready(self) -> None:
         await until(lambda: self.readiness.reason is None)
 
     async def vectors(self) -> float:
-        await self.upkeep.refresh()
+        await self.gauges.refresh()
         return self.metrics.registry.get_sample_value("cachemw_index_vectors") or 0.0
 
     def metric(self, name: str, **labels: str) -> float:
@@ -174,7 +191,7 @@ async def test_what_has_expired_is_swept_and_counted(clock: Clock) -> None:
     await world.ready()
     clock.now += 10
     await until(lambda: world.metric("evictions_total", category="default", reason="expired") > 0)
-    await world.upkeep.refresh()
+    await world.gauges.refresh()
     assert world.metric("entries", category="default") == 1
     await world.upkeep.aclose()
 

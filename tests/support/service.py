@@ -8,46 +8,47 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
+from cachemw_policies.load import LoadSettings
 from fastapi import FastAPI
 
 from cachemw.ask import AskReader
 from cachemw.calls import Calls, CallSettings
+from cachemw.changes import ChangeFeed
 from cachemw.directives import Mode
 from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
-from cachemw.embed.settings import EmbedderSettings
 from cachemw.endpoints.table import endpoints
 from cachemw.exact import ExactTier, Resident
 from cachemw.fetch import Fetcher
 from cachemw.flight import Flights
 from cachemw.forward import Forwarder
+from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness, control_app
 from cachemw.http.surface import Surface
 from cachemw.identity.base import Identity
 from cachemw.identity.passed_through import PassedThrough
 from cachemw.index.partitions import IndexSettings, PartitionedIndex
 from cachemw.keep import Keeper, KeepSettings
+from cachemw.load import UpstreamLoad
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.models import ModelList
 from cachemw.path import RequestPath
 from cachemw.replay import Replayer, ReplaySettings
 from cachemw.semantic import SemanticParts, SemanticSettings, SemanticTier
+from cachemw.send import Sender
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore, Vector
 from cachemw.stores.memory import MemoryStore
-from cachemw.upkeep import Upkeep, UpkeepSettings
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.router import Backend, Price, Router
 from tests.support.asgi import AsgiClient
 
 DIMENSION = 32
-_NOWHERE = Path("/nowhere")
 Json = dict[str, Any]
 
 
@@ -211,7 +212,6 @@ class Assembled:
     upstream: EchoUpstream
     flights: Flights
     readiness: Readiness
-    upkeep: Upkeep
     clock: Clock
     semantic: SemanticTier | None = None
     index: PartitionedIndex | None = None
@@ -260,17 +260,14 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
         semantic.attach(SemanticParts(embedder, batcher, index))
     router = Router([Backend(upstream, prices={"m": Price(1.0, 2.0)})])
     keeper = _keeper(parts, exact, semantic, metrics)
-    fetcher = Fetcher(
-        keeper,
-        metrics,
-        max_event_bytes=parts.max_answer_bytes,
-        monotonic=asyncio.get_running_loop().time,
-    )
+    load = UpstreamLoad(metrics, asyncio.get_running_loop().time, LoadSettings())
+    sender = Sender(router, load)
+    fetcher = Fetcher(sender, keeper, max_event_bytes=parts.max_answer_bytes)
     flights = Flights(parts.max_answer_bytes, 1 << 30)
     replayer = Replayer(ReplaySettings(), metrics, clock=clock, rng=Random(1))
     settings = CallSettings(parts.follower_wait, parts.commit_wait)
     calls = Calls(settings, flights, fetcher, replayer, metrics)
-    forwarder = Forwarder(router, metrics)
+    forwarder = Forwarder(router, sender, metrics)
     asks = AskReader(
         router,
         ceiling=Mode.FULL,
@@ -280,17 +277,12 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
     )
     path = RequestPath(asks, exact, semantic, replayer, calls, forwarder, _state("lookup", metrics))
     readiness = Readiness()
-    upkeep = Upkeep(
-        UpkeepSettings(_NOWHERE, EmbedderSettings(), IndexSettings(), 60.0),
-        store,
-        lru,
-        None,
-        readiness,
-        state,
-        metrics,
+    feed = ChangeFeed(
+        store, exact, _state("changes", metrics), metrics, origin="test", monotonic=clock
     )
+    gauges = Gauges(store, lru, feed, None, metrics)
     table = endpoints()
-    control = control_app(metrics, readiness, table, _no_lifespan, upkeep.refresh)
+    control = control_app(metrics, readiness, table, _no_lifespan, gauges.refresh)
     models = ModelList(router, forwarder)
     surface = Surface(
         parts.identity,
@@ -312,7 +304,6 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
             upstream,
             flights,
             readiness,
-            upkeep,
             clock,
             semantic,
             index,
