@@ -17,7 +17,7 @@ import pytest
 
 import cachemw
 from cachemw.errors import StoreUnavailable
-from cachemw.stores.base import Document, Embedded
+from cachemw.stores.base import ChangeKind, Document, Embedded
 
 Make = Callable[..., Document]
 REPOSITORY = Path(cachemw.__file__).parents[1]
@@ -91,12 +91,13 @@ async def test_full_disk_is_unavailable_and_heals(
 
 # Sudden death.
 
-#: Writes for ever, eight at a time, and prints a number after its `put` returned.
+#: Writes for ever, eight at a time, and prints a number after its `put` returned. Beside them it
+#: writes and removes documents with numbers from half a million on.
 CHILD = """
 import asyncio, random, sys, time
 from pathlib import Path
 import numpy as np
-from cachemw.stores.base import Document, Embedded
+from cachemw.stores.base import ChangeKind, Document, Embedded
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.table import make_store
 
@@ -115,13 +116,22 @@ async def write(store, number):
         print(number, flush=True)
         number += 8
 
+async def churn(store, number):
+    while True:
+        for offset in range(5):
+            await store.put(document(number + offset))
+        await store.delete_many([document(number + offset).key for offset in range(4)])
+        number += 5
+
 async def main():
     settings = StoreSettings(path=Path(sys.argv[1]), write_timeout_s=60.0)
     store = make_store(settings, time.time, lambda key: None)
     await store.start()
     first = int(sys.argv[2])
-    await asyncio.gather(*(write(store, first + n) for n in range(8)))
+    churning = [churn(store, first + 500_000)] if churns else []
+    await asyncio.gather(*(write(store, first + n) for n in range(8)), *churning)
 
+churns = True
 asyncio.run(main())
 """
 
@@ -142,6 +152,22 @@ def write_until_killed(path: Path, first: int, puts: int) -> list[int]:
     return [int(line) for line in lines if line.endswith(b"\n")]
 
 
+async def logged(open_sqlite: Callable[..., Any], path: Path) -> set[bytes]:
+    """Return the keys that are there if one follows the log from its beginning."""
+    store = await open_sqlite(path=path)
+    identity, _, _ = (await store.newest()).partition(":")
+    batch = await store.changes(f"{identity}:0", 100_000)
+    assert batch.complete
+    keys: set[bytes] = set()
+    for change in batch.changes:
+        if change.kind is ChangeKind.PUT:
+            keys |= set(change.keys)
+        else:
+            keys -= set(change.keys)
+    await store.aclose()
+    return keys
+
+
 async def check_after_death(
     open_sqlite: Callable[..., Any], path: Path, acknowledged: list[int], corrupt: list[bytes]
 ) -> None:
@@ -153,6 +179,7 @@ async def check_after_death(
         kept = connection.execute("SELECT entries, stored_bytes FROM totals")
         assert counted.fetchone() == kept.fetchone()
         keys = [key for (key,) in connection.execute("SELECT key FROM documents")]
+    assert await logged(open_sqlite, path) == set(keys)
     assert {number.to_bytes(32, "big") for number in acknowledged} <= set(keys)
     store = await open_sqlite(path=path)
     # Rows that were committed but not acknowledged must be whole as well.
@@ -182,7 +209,9 @@ async def test_kill_9_loses_nothing_acknowledged(
 
 
 #: Writes 40 times and ends.
-SHARING_CHILD = CHILD.replace("while True:", "for _ in range(40):")
+SHARING_CHILD = CHILD.replace("while True:", "for _ in range(40):").replace(
+    "churns = True", "churns = False"
+)
 
 
 def write_at_the_same_time(path: Path, processes: int) -> int:
