@@ -141,18 +141,18 @@ def _headers(
     """
     passed_on = (h for h in head.headers if reader.leads or h[0] != b"set-cookie")
     its_type = (b"content-type", head.content_type or JSON_TYPE[1])
-    return [*passed_on, *_own_headers(ask, reader), content_type or its_type]
+    return [*passed_on, *_own_headers(ask, reader, head), content_type or its_type]
 
 
-def _own_headers(ask: Ask, reader: FlightReader) -> list[Header]:
+def _own_headers(ask: Ask, reader: FlightReader, head: FlightHead) -> list[Header]:
     status = [b"cachemw; fwd=miss" if ask.directives.read else b"cachemw; fwd=request"]
     headers = [(b"x-cachemw-layer", b"upstream"), (b"x-cachemw-category", b"default")]
     if reader.flight.stored:
         status.append(b"stored")
-        headers.append((b"x-cachemw-entry", ask.key.hex().encode()))
+        headers.append((b"x-cachemw-entry", (head.key or ask.key).hex().encode()))
     if not reader.leads or reader.flight.collapsed:
         status.append(b"collapsed")
-    model = str((reader.flight.answer or {}).get("model") or ask.route.model)
+    model = str((reader.flight.answer or {}).get("model") or head.model or ask.route.model)
     headers.append((b"x-cachemw-model", header_value(model)))
     headers.append((b"cache-status", b"; ".join(status)))
     return headers

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 import orjson
 
 from cachemw.ask import Ask
 from cachemw.endpoints.base import Collector, Json
-from cachemw.errors import UpstreamBroken, UpstreamError
+from cachemw.errors import UpstreamBroken
 from cachemw.flight import Flight, FlightHead, Piece
 from cachemw.http.sse import SseEvent, SseSplitter
-from cachemw.identity.meter import metered
 from cachemw.keep import Fetched, Keeper
-from cachemw.metrics import Metrics
-from cachemw.upstreams.base import UpstreamReply, UpstreamRequest
-from cachemw.upstreams.headers import to_client, to_upstream
+from cachemw.send import Sent, Sender
 
 
 class Fetcher:
@@ -25,50 +22,55 @@ class Fetcher:
 
     def __init__(
         self,
+        sender: Sender,
         keeper: Keeper,
-        metrics: Metrics,
         *,
         max_event_bytes: int,
-        monotonic: Callable[[], float],
     ) -> None:
+        self._sender = sender
         self._keeper = keeper
-        self._metrics = metrics
         self._max_event_bytes = max_event_bytes
-        self._monotonic = monotonic
 
     async def fetch(self, ask: Ask, flight: Flight) -> None:
-        """Run the call to its end, whoever still listens. Raises UpstreamError."""
-        started = self._monotonic()
-        with self._metrics.upstream_call(ask.route.model) as note:
-            try:
-                call = outgoing(ask)
-                reply = await ask.route.backend.upstream.send(call)
-                reply = metered(call, reply, ask.request.caller)
-                answer = await self._tee(ask, reply, flight)
-            except UpstreamError as error:
-                note(error.code or "error")
-                raise
-            note(str(reply.status))
-        flight.finish(answer)
-        fetched = Fetched(reply.status, answer, self._monotonic() - started)
-        await self._keeper.keep(ask, fetched, flight.mark_stored)
+        """Run the call to its end, whoever still listens. Raises UpstreamError.
 
-    async def _tee(self, ask: Ask, reply: UpstreamReply, flight: Flight) -> Json | None:
+        From the reply on the ask is that of the route which gave it: a fallback's answer is stored
+        as its own.
+        """
+        sent = await self._sender.send(ask)
+        with sent.call:
+            answer = await self._tee(sent, flight)
+        flight.finish(answer)
+        fetched = Fetched(sent.reply.status, answer, sent.call.seconds)
+        await self._keeper.keep(sent.ask, fetched, flight.mark_stored)
+
+    async def _tee(self, sent: Sent, flight: Flight) -> Json | None:
+        reply = sent.reply
         content_type = reply.header(b"content-type")
         is_stream = content_type.lower().startswith(b"text/event-stream")
-        headers = to_client(reply.headers, rewritten=True)
         async with aclosing(reply.chunks) as chunks:
-            flight.begin(FlightHead(reply.status, headers, content_type, is_stream))
+            flight.begin(
+                FlightHead(
+                    reply.status,
+                    sent.client_headers(),
+                    content_type,
+                    is_stream,
+                    sent.ask.key,
+                    sent.ask.route.model,
+                )
+            )
             if is_stream:
-                return await self._tee_events(ask, chunks, flight)
+                return await self._tee_events(sent, chunks, flight)
             return await _tee_body(reply.status, chunks, flight)
 
     async def _tee_events(
-        self, ask: Ask, chunks: AsyncIterator[bytes], flight: Flight
+        self, sent: Sent, chunks: AsyncIterator[bytes], flight: Flight
     ) -> Json | None:
+        ask = sent.ask
         splitter = SseSplitter()
         collecting = _Collecting(ask.endpoint.collector(ask.params))
         async for chunk in chunks:
+            sent.first_token()
             for event in splitter.feed(chunk):
                 await flight.append(collecting.take(event))
                 # The readers go first: the rest of a burst must not hold up its first token.
@@ -140,20 +142,3 @@ async def _tee_body(status: int, chunks: AsyncIterator[bytes], flight: Flight) -
     except orjson.JSONDecodeError:
         return None
     return answer if isinstance(answer, dict) else None
-
-
-def outgoing(ask: Ask, *, as_asked: bool = False) -> UpstreamRequest:
-    """Return the call to make; `as_asked` adds nothing to what the client wrote.
-
-    The body is written anew from what the key was made of: of two equal names in one object the
-    upstream could otherwise read the one that we did not.
-    """
-    params = {**ask.params, "model": ask.route.model}
-    asks_usage = ask.endpoint.usage_on_request and ask.route.backend.ask_usage
-    if ask.stream and asks_usage and not as_asked:
-        options = params.get("stream_options") or {}
-        params["stream_options"] = {**options, "include_usage": True}
-    headers = to_upstream(ask.request.header_list, rewritten=True)
-    return UpstreamRequest(
-        ask.request.method, ask.request.path, ask.request.query, headers, orjson.dumps(params)
-    )

@@ -23,12 +23,17 @@ _BURST = 64
 
 @dataclass(frozen=True, slots=True)
 class FlightHead:
-    """The head of the upstream's reply; `is_stream` where its body is SSE."""
+    """The head of the upstream's reply; `is_stream` where its body is SSE.
+
+    `key` and `model` are what it is stored under where a fallback gave it, empty for the asked.
+    """
 
     status: int
     headers: list[Header]
     content_type: bytes
     is_stream: bool
+    key: bytes = b""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from cachemw.ask import Ask
-from cachemw.fetch import outgoing
 from cachemw.http.messages import Header, HttpRequest, Reply
 from cachemw.identity.meter import metered
 from cachemw.metrics import Metrics
+from cachemw.send import Sender
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.headers import to_client, to_upstream
 from cachemw.upstreams.router import Router
 
+_PASSTHROUGH = "passthrough"  # has no model to be counted under
 _BYPASS: Header = (b"cache-status", b"cachemw; fwd=bypass")
 _LAYER: Header = (b"x-cachemw-layer", b"upstream")
 
@@ -20,21 +21,18 @@ _LAYER: Header = (b"x-cachemw-layer", b"upstream")
 class Forwarder:
     """Passes requests on, both bodies streamed as they come."""
 
-    def __init__(self, router: Router, metrics: Metrics) -> None:
+    def __init__(self, router: Router, sender: Sender, metrics: Metrics) -> None:
         self._router = router
+        self._sender = sender
         self._metrics = metrics
 
     async def bypass(self, ask: Ask) -> Reply:
         """Forward a request to a cached endpoint that is not to be cached."""
-        upstream = ask.route.backend.upstream
-        with self._metrics.upstream_call(ask.route.model) as note:
-            call = outgoing(ask, as_asked=True)
-            reply = await ask.request.unless_gone(upstream.send(call))
-            note(str(reply.status))
-        reply = metered(call, reply, ask.request.caller)
-        headers = to_client(reply.headers, rewritten=True)
+        sent = await ask.request.unless_gone(self._sender.send(ask, as_asked=True))
+        with sent.call:
+            reply = sent.reply
         content_type = (b"content-type", reply.header(b"content-type") or b"application/json")
-        return _streamed(reply, [*headers, content_type, _LAYER, _BYPASS])
+        return _streamed(reply, [*sent.client_headers(), content_type, _LAYER, _BYPASS])
 
     async def passthrough(self, request: HttpRequest) -> Reply:
         """Forward any other path, bytes and headers as they are, to the first upstream."""
@@ -55,8 +53,9 @@ class Forwarder:
             to_upstream(request.header_list, rewritten=False),
             body,
             raw=True,
+            model=_PASSTHROUGH,
         )
-        with self._metrics.upstream_call("passthrough") as note:
+        with self._metrics.upstream_call(_PASSTHROUGH) as note:
             reply = await request.unless_gone(upstream.send(call))
             note(str(reply.status))
         reply = metered(call, reply, request.caller)
@@ -65,4 +64,5 @@ class Forwarder:
 
 
 def _streamed(reply: UpstreamReply, headers: list[Header]) -> Reply:
-    return Reply(reply.status, headers, stream=reply.chunks)
+    # A client that leaves before the body was begun must not keep its connection.
+    return Reply(reply.status, headers, stream=reply.chunks, close=reply.abandon)

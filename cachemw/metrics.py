@@ -119,6 +119,24 @@ class Metrics:
         self._upstream_in_flight = gauge(
             "upstream_in_flight", "Upstream calls under way.", "livesum", "model"
         )
+        self.upstream_retries = counter(
+            "upstream_retries", "Upstream calls made anew.", "model", "reason"
+        )
+        self.upstream_fallbacks = counter(
+            "upstream_fallbacks", "Calls that another model took over.", "model", "to"
+        )
+        self.upstream_breaker_open = gauge(
+            "upstream_breaker_open", "1 while it is left alone, else 0.", "livemax", "upstream"
+        )
+        self.upstream_ttft_ema = gauge(
+            "upstream_ttft_ema_seconds", "Time to first token, average.", "livemostrecent", "model"
+        )
+        self.upstream_queueing = gauge(
+            "upstream_queueing_ratio", "The same over its baseline.", "livemostrecent", "model"
+        )
+        self.upstream_error_ema = gauge(
+            "upstream_error_ema", "Share of failed calls, average.", "livemostrecent", "model"
+        )
         self.followers = counter("singleflight_followers", "Requests that joined another's call.")
         self.takeovers = counter(
             "singleflight_takeovers", "Followers that called themselves after a failure."
@@ -208,6 +226,10 @@ class Metrics:
         self._followed[reason] = Followed(
             total, lambda amount: self.evictions.labels("default", reason).inc(amount)
         )
+
+    def include(self, part: Foldable) -> None:
+        """Have `fold` fold this too: figures that are kept elsewhere."""
+        self._tallies.append(part)
 
     def fold(self) -> None:
         """Move what was counted to where an exposition reads it; cheap enough to do often."""

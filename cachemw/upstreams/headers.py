@@ -20,6 +20,10 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
+# What a backend knows its client by.
+CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key"})
+# What says, in the first backend's terms, who the client is there.
+_PERSONAL = CREDENTIALS | {b"cookie", b"openai-organization", b"openai-project"}
 _OUR_PREFIX = b"x-cachemw-"
 # A cached endpoint's body is written anew, decoded, and its directives are ours.
 _REQUEST_REWRITTEN = frozenset({b"accept-encoding", b"cache-control", b"content-length"})
@@ -40,6 +44,11 @@ def to_client(headers: Iterable[Header], *, rewritten: bool) -> list[Header]:
         _RESPONSE_REWRITTEN | _RESPONSE_OURS if rewritten else {b"date", b"server"}
     )
     return _kept(headers, dropped)
+
+
+def to_another(headers: Iterable[Header]) -> list[Header]:
+    """Keep what a backend may see that the client did not mean: nothing of who the client is."""
+    return [header for header in headers if header[0] not in _PERSONAL]
 
 
 def _kept(headers: Iterable[Header], dropped: frozenset[bytes]) -> list[Header]:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from cachemw.local.process import LocalModelProcess
+from typing import Protocol
+
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.openai import OpenAIUpstream
+
+
+class LocalModel(Protocol):
+    """The process that runs the model: `LocalModelProcess`, or `RunningModel` for another's."""
+
+    async def start(self) -> None:
+        """Start it; does not wait until it is ready."""
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Return once it answers. Raises UpstreamUnavailable after so many seconds."""
+
+    async def aclose(self) -> None:
+        """Stop it."""
 
 
 class LocalUpstream(Upstream):
@@ -14,9 +28,11 @@ class LocalUpstream(Upstream):
     """
 
     def __init__(
-        self, process: LocalModelProcess, http: OpenAIUpstream, *, ready_seconds: float
+        self, process: LocalModel, http: OpenAIUpstream, *, ready_seconds: float
     ) -> None:
         self.name = http.name
+        self.origin = http.origin
+        self.total_seconds = http.total_seconds
         self._process = process
         self._http = http
         self._ready_seconds = ready_seconds

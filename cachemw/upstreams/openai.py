@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import httpx
+from cachemw_policies.retry import counts_against_upstream
 
-from cachemw.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnavailable
+from cachemw.errors import UpstreamBroken, UpstreamBusy, UpstreamTimeout, UpstreamUnavailable
 from cachemw.http.messages import Header
-from cachemw.states import DependencyState
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
-from cachemw.upstreams.transport import OriginTransport
+from cachemw.upstreams.headers import CREDENTIALS
+from cachemw.upstreams.health import UpstreamHealth
+from cachemw.upstreams.transport import OriginTransport, ReplyBody
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +47,16 @@ class OpenAIUpstream(Upstream):
         *,
         api_key: str | None = None,
         limits: Limits = Limits(),
-        state: DependencyState,
+        health: UpstreamHealth,
         uds: str | None = None,
     ) -> None:
         self.name = name
+        self.total_seconds = limits.total
         self._base = httpx.URL(base_url.rstrip("/"))
         self._authorization = None if api_key is None else f"Bearer {api_key}".encode()
         self._limits = limits
-        self._state = state
+        self._health = health
+        self.origin = uds or f"{self._base.scheme}://{self._base.netloc.decode()}"
         self._transport = OriginTransport(
             connections=limits.connections, connect_seconds=limits.connect, uds=uds
         )
@@ -61,43 +66,52 @@ class OpenAIUpstream(Upstream):
 
     async def send(self, request: UpstreamRequest) -> UpstreamReply:
         """Make the call; see Upstream."""
-        deadline = asyncio.get_running_loop().time() + self._limits.total
+        began = self._health.admit()
+        now = asyncio.get_running_loop().time()
+        deadline = min(now + self._limits.total, request.deadline)
         outgoing = httpx.Request(
             request.method,
             self._url(request),
             headers=self._headers(request),
             content=request.body,
         )
-        with self._mapped(before_head=True):
-            async with asyncio.timeout(min(self._limits.first_byte, self._limits.total)):
+        with self._mapped(began, before_head=True):
+            async with asyncio.timeout_at(min(now + self._limits.first_byte, deadline)):
                 response = await self._transport.handle_async_request(outgoing)
-        self._state.up("head")
+        if counts_against_upstream(response.status_code):
+            self._health.failed(began, f"status {response.status_code}")
+        else:
+            self._health.head(began)
         # The transport's response lacks the request that decoding errors name.
         response.request = outgoing
-        chunks = self._chunks(response, deadline, raw=request.raw)
-        return UpstreamReply(response.status_code, response.headers.raw, chunks)
+        chunks = self._chunks(response, began, deadline, raw=request.raw)
+        abandon = cast("ReplyBody", response.stream).close
+        return UpstreamReply(response.status_code, response.headers.raw, chunks, abandon)
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._transport.aclose()
 
     async def _chunks(
-        self, response: httpx.Response, deadline: float, *, raw: bool
+        self, response: httpx.Response, began: float, deadline: float, *, raw: bool
     ) -> AsyncGenerator[bytes, None]:
         source = response.aiter_raw() if raw else response.aiter_bytes()
         try:
-            while (chunk := await self._next(source, deadline)) is not None:
+            while (chunk := await self._next(source, began, deadline)) is not None:
                 yield chunk
-            self._state.up("body")
+            if not counts_against_upstream(response.status_code):
+                self._health.whole(began)
         finally:
             await response.aclose()
 
-    async def _next(self, source: AsyncIterator[bytes], deadline: float) -> bytes | None:
+    async def _next(
+        self, source: AsyncIterator[bytes], began: float, deadline: float
+    ) -> bytes | None:
         """Return the next chunk, None at the end.
 
         The time limit stands around the wait alone: it must not strike its reader's own waits.
         """
-        with self._mapped(before_head=False):
+        with self._mapped(began, before_head=False):
             silent = asyncio.get_running_loop().time() + self._limits.first_byte
             async with asyncio.timeout_at(min(deadline, silent)):
                 return await anext(source, None)
@@ -119,24 +133,23 @@ class OpenAIUpstream(Upstream):
         return [
             (name, value)
             for name, value in headers
-            if name not in (b"authorization", b"api-key", b"x-api-key")
+            if name not in CREDENTIALS
         ] + [(b"authorization", self._authorization)]
 
     @contextlib.contextmanager
-    def _mapped(self, *, before_head: bool) -> Iterator[None]:
+    def _mapped(self, began: float, *, before_head: bool) -> Iterator[None]:
         """Turn the library's errors into ours, in this one place."""
-        operation = "head" if before_head else "body"
         try:
             yield
         except httpx.PoolTimeout as error:
             # Our own limit: it says nothing about the upstream.
             busy = f"All {self._limits.connections} connections to '{self.name}' are in use."
-            raise UpstreamTimeout(busy) from error
+            raise UpstreamBusy(busy) from error
         except (TimeoutError, httpx.TimeoutException) as error:
-            self._state.down(type(error).__name__, operation)
+            self._health.failed(began, type(error).__name__)
             raise UpstreamTimeout(f"Upstream '{self.name}' did not answer in time.") from error
         except (httpx.HTTPError, httpx.StreamError) as error:
-            self._state.down(type(error).__name__, operation)
+            self._health.failed(began, type(error).__name__)
             if before_head:
                 message = f"Upstream '{self.name}' could not be reached."
                 raise UpstreamUnavailable(message) from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cachemw.errors import BadRequest, ModelNotFound
+from cachemw.errors import BadRequest, ConfigError, ModelNotFound
 from cachemw.upstreams.base import Upstream
 
 ANY_MODEL = "*"
@@ -22,13 +23,25 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Where a call goes when its upstream fails: another one, and the model's name there.
+
+    No `model` asks for the same one.
+    """
+
+    upstream: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Backend:
     """An upstream with what the configuration says about it.
 
     `models` are the names it serves, `*` for any; `aliases` map a client's name to the upstream's.
     `default_model` is used where a request names none; a backend with an `only_model` serves that
     whatever name it is asked by. `ask_usage` has streams report their usage,
-    which a stored answer needs for clients that do not stream.
+    which a stored answer needs for clients that do not stream. `fallbacks` are tried in order when
+    it fails; theirs are not followed, so that no configuration can send a call in circles.
     """
 
     upstream: Upstream
@@ -38,10 +51,15 @@ class Backend:
     only_model: str | None = None
     ask_usage: bool = True
     prices: Mapping[str, Price] = field(default_factory=dict)
+    fallbacks: tuple[Fallback, ...] = ()
 
     def serves(self, model: str) -> bool:
         """Whether it serves the model by name."""
         return model in self.models or model in self.aliases
+
+    def effective(self, model: str) -> str:
+        """Return the model that serves a request for `model`."""
+        return self.only_model or self.aliases.get(model, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +76,25 @@ class Route:
 
 
 class Router:
-    """Picks a backend: by the model's name first, else the first that takes any."""
+    """Picks a backend: by the model's name first, else the first that takes any.
+
+    Raises ConfigError where a fallback names no backend, or its own.
+    """
 
     def __init__(self, backends: Sequence[Backend]) -> None:
         self.backends = tuple(backends)
+        self._by_name = {backend.upstream.name: backend for backend in backends}
         self._known: dict[str, Route] = {}
+        for backend in backends:
+            self._check_fallbacks(backend)
+
+    def fallbacks(self, route: Route) -> list[Route]:
+        """Return where a request goes when the route's upstream fails, in order."""
+        return [
+            Route(backend, backend.effective(fallback.model or route.model))
+            for fallback in route.backend.fallbacks
+            for backend in (self._by_name[fallback.upstream],)
+        ]
 
     def route(self, model: object) -> Route:
         """Return the route of a request's `model` field. Raises BadRequest, ModelNotFound."""
@@ -83,11 +115,23 @@ class Router:
         backend = next(named, None) or next(anyone, None)
         if backend is None:
             raise ModelNotFound(f"No upstream serves the model '{model}'.", param="model")
-        return Route(backend, backend.only_model or backend.aliases.get(model, model))
+        return Route(backend, backend.effective(model))
 
     def _default(self) -> Route:
         for backend in self.backends:
             default = backend.only_model or backend.default_model
             if default is not None:
-                return Route(backend, backend.only_model or backend.aliases.get(default, default))
+                return Route(backend, backend.effective(default))
         raise BadRequest("'model' is required.", param="model")
+
+    def _check_fallbacks(self, backend: Backend) -> None:
+        name = backend.upstream.name
+        for fallback in backend.fallbacks:
+            wrong = f"upstreams.{name}.fallbacks: '{fallback.upstream}'"
+            if fallback.upstream == name:
+                raise ConfigError(f"{wrong} is the upstream itself.")
+            if fallback.upstream not in self._by_name:
+                known = sorted(self._by_name.keys() - {name})
+                near = difflib.get_close_matches(fallback.upstream, known, n=1, cutoff=0.5)
+                meant = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
+                raise ConfigError(f"{wrong} is no upstream; {meant}")

@@ -56,7 +56,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         except BaseException:
             self._places.release()
             raise
-        stream = _Body(connection, self._release)
+        stream = ReplyBody(connection, self._release)
         return httpx.Response(connection.status, headers=headers, stream=stream)
 
     async def _exchange(
@@ -153,7 +153,7 @@ class OriginTransport(httpx.AsyncBaseTransport):
         self._open.discard(connection)
 
 
-class _Body(httpx.AsyncByteStream):
+class ReplyBody(httpx.AsyncByteStream):
     """The body of a response; closing it gives its connection back, or up."""
 
     def __init__(self, connection: Connection, release: Release) -> None:
@@ -166,6 +166,11 @@ class _Body(httpx.AsyncByteStream):
             yield chunk
 
     async def aclose(self) -> None:
+        """Close, as httpx has it."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back where all was read, else up; again does nothing."""
         if not self._closed:
             self._closed = True
             self._release(self._connection)

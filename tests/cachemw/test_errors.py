@@ -23,6 +23,8 @@ STATUS = {
     "UpstreamUnavailable": 502,
     "UpstreamTimeout": 504,
     "UpstreamBroken": 502,
+    "UpstreamOpen": 503,
+    "UpstreamBusy": 503,
     "Draining": 503,
 }
 

@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from cachemw_policies.load import LoadSettings
 
 from cachemw.errors import UpstreamUnavailable
 from cachemw.forward import Forwarder
 from cachemw.http.messages import HttpRequest, Reply
+from cachemw.load import UpstreamLoad
 from cachemw.metrics import Metrics
 from cachemw.models import ModelList
+from cachemw.send import Sender
 from cachemw.upstreams.router import Backend, Router
-from tests.support.service import EchoUpstream
+from tests.support.service import Clock, EchoUpstream
 
 
 def listing(name: str, *models: str) -> EchoUpstream:
@@ -37,9 +40,14 @@ def request() -> HttpRequest:
     return HttpRequest("GET", "/v1/models", b"", [], {}, receive)
 
 
+def forwarder(router: Router) -> Forwarder:
+    metrics = Metrics()
+    return Forwarder(router, Sender(router, UpstreamLoad(metrics, Clock(), LoadSettings())), metrics)
+
+
 async def listed(*backends: Backend) -> Any:
     router = Router(backends)
-    reply = await ModelList(router, Forwarder(router, Metrics())).reply(request())
+    reply = await ModelList(router, forwarder(router)).reply(request())
     return json.loads(await _body(reply))
 
 

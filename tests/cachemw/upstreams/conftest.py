@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 
 import pytest
 import uvloop
+from cachemw_policies.breaker import BreakerPolicy
+
+from cachemw.states import DependencyState
+from cachemw.upstreams.health import UpstreamHealth
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -21,6 +26,24 @@ class Script:
     url: str = ""
     connections: int = 0
     asked: list[bytes] = field(default_factory=list)
+
+
+@dataclass
+class Clock:
+    """A clock that a test moves."""
+
+    now: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def healthy(
+    failures: int = 5, seconds: float = 60.0, clock: Callable[[], float] = time.monotonic
+) -> UpstreamHealth:
+    """Return the health of an upstream of which nothing is known."""
+    policy = BreakerPolicy(failures, seconds)
+    return UpstreamHealth("fake", policy, DependencyState("upstream:fake"), clock)
 
 
 Scripted = Callable[..., AbstractAsyncContextManager[Script]]

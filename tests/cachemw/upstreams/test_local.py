@@ -9,10 +9,10 @@ import pytest
 
 from cachemw.errors import UpstreamUnavailable
 from cachemw.local.process import LocalModelProcess
-from cachemw.states import DependencyState
 from cachemw.upstreams.base import UpstreamReply, UpstreamRequest
 from cachemw.upstreams.local import LocalUpstream
 from cachemw.upstreams.openai import OpenAIUpstream
+from tests.cachemw.upstreams.conftest import healthy
 
 CALL = UpstreamRequest("POST", "/v1/chat/completions", b"", [], b"{}")
 
@@ -44,7 +44,7 @@ class FakeHttp(OpenAIUpstream):
     """Notes what is sent."""
 
     def __init__(self, events: list[str]) -> None:
-        super().__init__("lab", "http://local/v1", state=DependencyState("lab"))
+        super().__init__("lab", "http://local/v1", health=healthy())
         self._events = events
 
     async def send(self, request: UpstreamRequest) -> UpstreamReply:

@@ -6,14 +6,22 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, suppress
+from dataclasses import replace
 
 import orjson
 import pytest
 
-from cachemw.errors import UpstreamBroken, UpstreamTimeout, UpstreamUnavailable
-from cachemw.states import DependencyState
+from cachemw.errors import (
+    UpstreamBroken,
+    UpstreamBusy,
+    UpstreamOpen,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from cachemw.upstreams.base import UpstreamReply, UpstreamRequest
+from cachemw.upstreams.health import UpstreamHealth
 from cachemw.upstreams.openai import Limits, OpenAIUpstream
+from tests.cachemw.upstreams.conftest import Clock, healthy
 from tests.support.fakes import RunningFake, running_fake
 from tests.support.servers import free_port
 
@@ -31,10 +39,16 @@ async def upstream(fake: RunningFake) -> AsyncIterator[OpenAIUpstream]:
     await made.aclose()
 
 
-def make(url: str, key: str | None = None, **limits: float) -> OpenAIUpstream:
+def make(
+    url: str,
+    key: str | None = None,
+    health: UpstreamHealth | None = None,
+    **limits: float,
+) -> OpenAIUpstream:
     given = Limits(**limits)  # type: ignore[arg-type]
-    state = DependencyState("upstream")
-    return OpenAIUpstream("fake", url + "/v1", api_key=key, limits=given, state=state)
+    return OpenAIUpstream(
+        "fake", url + "/v1", api_key=key, limits=given, health=health or healthy()
+    )
 
 
 def call(directives: str = "", *, stream: bool = False, **headers: str) -> UpstreamRequest:
@@ -142,27 +156,90 @@ async def test_after_any_failure_the_next_call_works(upstream: OpenAIUpstream) -
 
 
 async def test_an_upstream_that_breaks_every_stream_is_not_logged_each_time(
-    upstream: OpenAIUpstream, caplog: pytest.LogCaptureFixture
+    fake: RunningFake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for _ in range(5):
+    clock = Clock()
+    upstream = make(fake.url, health=healthy(failures=3, seconds=5.0, clock=clock))
+    for _ in range(3):
         with pytest.raises(UpstreamBroken):
             await read(await upstream.send(call("die=mid", stream=True)))
+    with pytest.raises(UpstreamOpen):
+        await upstream.send(call())
     assert [r.message for r in caplog.records if r.levelno >= logging.WARNING] == [
         "dependency failed"
     ]
+    clock.now += 5.0
     await read(await upstream.send(call(stream=True)))
     assert caplog.records[-1].message == "dependency is back"
+    await upstream.aclose()
 
 
 async def test_a_full_pool_is_not_a_failure_of_the_upstream(
     fake: RunningFake, caplog: pytest.LogCaptureFixture
 ) -> None:
-    upstream = make(fake.url, connections=1, connect=0.1)
+    upstream = make(fake.url, health=healthy(failures=1), connections=1, connect=0.1)
     reply = await upstream.send(call("tokens=200;tpot-ms=20", stream=True))
-    with pytest.raises(UpstreamTimeout, match="connections"):
-        await upstream.send(call())
+    for _ in range(2):
+        with pytest.raises(UpstreamBusy, match="connections"):
+            await upstream.send(call())
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
-    await reply.chunks.aclose()
+    reply.abandon()
+    await read(await upstream.send(call()))
+    await upstream.aclose()
+
+
+async def test_a_reply_that_nobody_reads_gives_its_connection_up(fake: RunningFake) -> None:
+    upstream = make(fake.url, connections=1, connect=0.2)
+    for _ in range(3):
+        reply = await upstream.send(call("tokens=200;tpot-ms=20", stream=True))
+        # A generator that was never begun does not run its end.
+        await reply.chunks.aclose()
+        reply.abandon()
+        reply.abandon()
+    await read(await upstream.send(call()))
+    await upstream.aclose()
+
+
+@pytest.mark.parametrize("directives", ["status=500", "status=503", "hang", "die"])
+async def test_what_opens_the_breaker(fake: RunningFake, directives: str) -> None:
+    upstream = make(fake.url, health=healthy(failures=2), first_byte=0.2)
+    for _ in range(2):
+        with suppress(UpstreamUnavailable, UpstreamTimeout):
+            await read(await upstream.send(call(directives)))
+    with pytest.raises(UpstreamOpen) as caught:
+        await upstream.send(call())
+    assert caught.value.headers == ((b"retry-after", b"60"),)
+    await upstream.aclose()
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 409, 422, 429])
+async def test_what_does_not(fake: RunningFake, status: int) -> None:
+    upstream = make(fake.url, health=healthy(failures=1))
+    for _ in range(2):
+        reply = await upstream.send(call(f"status={status}"))
+        assert reply.status == status
+        await read(reply)
+    await upstream.aclose()
+
+
+async def test_a_client_that_leaves_is_no_failure(fake: RunningFake) -> None:
+    upstream = make(fake.url, health=healthy(failures=1))
+    task = asyncio.create_task(upstream.send(call("hang")))
+    wait = asyncio.get_running_loop()
+    before = wait.time()
+    while not fake.record.calls["chat.completions"] and wait.time() < before + 10:
+        await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    await read(await upstream.send(call()))
+    await upstream.aclose()
+
+
+async def test_a_request_may_bring_a_tighter_limit(fake: RunningFake) -> None:
+    upstream = make(fake.url)
+    deadline = asyncio.get_running_loop().time() + 0.2
+    with pytest.raises(UpstreamTimeout):
+        await upstream.send(replace(call("hang"), deadline=deadline))
     await upstream.aclose()
 
 
