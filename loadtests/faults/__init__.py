@@ -1,0 +1,1 @@
+"""What requests feel while Redis is paused, killed and restarted: `python -m loadtests.faults`."""
