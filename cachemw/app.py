@@ -15,6 +15,8 @@ from secrets import token_hex
 from cachemw_policies.load import LoadSettings
 from fastapi import FastAPI
 
+from cachemw.admin.build import Copies, admin_router
+from cachemw.admin.fence import Fence
 from cachemw.ask import AskReader
 from cachemw.calls import Calls, CallSettings
 from cachemw.changes import ChangeFeed
@@ -91,7 +93,8 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     replay = ReplaySettings(config.replay.piece_chars, config.replay.pause_seconds)
     replayer = Replayer(replay, metrics, clock=time.time, rng=Random(SystemRandom().random()))
     storing = _state("storing", metrics)
-    keeper = Keeper(keep_settings(config), exact, semantic, metrics, time.time, storing)
+    fence = Fence(time.time, time.monotonic)
+    keeper = Keeper(keep_settings(config), exact, semantic, metrics, time.time, storing, fence)
     fetcher = Fetcher(sender, keeper, max_event_bytes=config.cache.max_answer_bytes)
     flights = Flights(config.cache.max_answer_bytes, config.cache.flight_bytes)
     call_settings = CallSettings(
@@ -139,7 +142,8 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
             yield
 
     table = endpoints()
-    control = control_app(metrics, readiness, table, lifespan, gauges.refresh)
+    admin = admin_router(config, env, store, Copies(exact, semantic), fence, table)
+    control = control_app(metrics, readiness, table, lifespan, gauges.refresh, [admin])
     models = ModelList(router, forwarder)
     surface = Surface(
         _identity(config),

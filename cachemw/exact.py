@@ -87,6 +87,16 @@ class ExactTier:
         self._state.up("put")
         return True
 
+    async def remove(self, key: bytes) -> None:
+        """Remove a document from the store and from memory."""
+        try:
+            await self._store.delete(key)
+        except StoreUnavailable as error:
+            self._failed("delete", error)
+        else:
+            self._state.up("delete")
+        self.forget([key])
+
     def forget(self, keys: Iterable[bytes]) -> None:
         """Drop documents from memory: the store no longer has them, or has newer ones."""
         for key in keys:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cachemw_policies.freshness import effective_ttl
 from cachemw_policies.storing import AnswerFacts, SkipReason, StoreRules, why_not_store
 
+from cachemw.admin.fence import Fence
 from cachemw.ask import Ask
 from cachemw.endpoints.base import Json, Verdict
 from cachemw.exact import ExactTier
@@ -51,6 +52,7 @@ class Keeper:
         metrics: Metrics,
         clock: Callable[[], float],
         state: DependencyState,
+        fence: Fence,
     ) -> None:
         self._settings = settings
         self._exact = exact
@@ -58,6 +60,7 @@ class Keeper:
         self._metrics = metrics
         self._clock = clock
         self._state = state
+        self._fence = fence
 
     async def keep(self, ask: Ask, fetched: Fetched, on_stored: Callable[[], None]) -> None:
         """Store the answer if it may be; `on_stored` is called as soon as the store has it."""
@@ -82,14 +85,58 @@ class Keeper:
         ttl = effective_ttl(self._settings.ttl, ask.directives.ttl)
         reason = self._skip_reason(ask, fetched.status, verdict, len(body), ttl)
         if reason is not None:
-            self._metrics.store_skipped.labels(reason.value).inc()
+            self._skip(reason)
             return
+        document = self._document(ask, fetched, body, verdict, ttl)
+        began = self._fence.began(fetched.seconds)
+        if self._fence.refuses(document, began):
+            self._skip(SkipReason.PURGED)
+            return
+        await self._write(ask, document, began, on_stored)
+
+    async def _write(
+        self, ask: Ask, document: Document, began: float, on_stored: Callable[[], None]
+    ) -> None:
+        pending = ask.asked is not None and not ask.asked.embedded
+        if not pending:
+            document = await self._embedded(ask, document)
+        if await self._exact.put(document):
+            on_stored()
+            self._metrics.stored.labels(document.category).inc()
+        if await self._withdrawn(document, began):
+            return
+        if pending:
+            document = await self._embedded(ask, document)
+            if document.embedded is not None and not self._fence.refuses(document, began):
+                await self._exact.put(document)
+            if await self._withdrawn(document, began):
+                return
+        if self._semantic is not None:
+            await self._semantic.add(document)
+
+    async def _withdrawn(self, document: Document, began: float) -> bool:
+        """Whether its like was removed since the call began; then what was written goes too.
+
+        A purge that reads the store may have passed the place where this was then written.
+        """
+        if not self._fence.refuses(document, began):
+            return False
+        await self._exact.remove(document.key)
+        self._skip(SkipReason.PURGED)
+        return True
+
+    def _skip(self, reason: SkipReason) -> None:
+        self._metrics.store_skipped.labels(reason.value).inc()
+
+    def _document(
+        self, ask: Ask, fetched: Fetched, body: bytes, verdict: Verdict, ttl: float
+    ) -> Document:
         now = self._clock()
-        document = Document(
+        return Document(
             key=ask.key,
             tenant=ask.tenant,
             endpoint=ask.endpoint.name,
-            model=str(answer.get("model") or ask.route.model),
+            model=str((fetched.answer or {}).get("model") or ask.route.model),
             created_at=now,
             expires_at=now + ttl,
             prompt="" if ask.asked is None else ask.asked.text,
@@ -99,18 +146,6 @@ class Keeper:
             completion_tokens=verdict.completion_tokens,
             tags=ask.directives.tags,
         )
-        pending = ask.asked is not None and not ask.asked.embedded
-        if not pending:
-            document = await self._embedded(ask, document)
-        if await self._exact.put(document):
-            on_stored()
-            self._metrics.stored.labels(document.category).inc()
-        if pending:
-            document = await self._embedded(ask, document)
-            if document.embedded is not None:
-                await self._exact.put(document)
-        if self._semantic is not None:
-            await self._semantic.add(document)
 
     async def _embedded(self, ask: Ask, document: Document) -> Document:
         embedded = None if self._semantic is None else await self._semantic.embedded(ask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cachemw_policies.semantic import Decision, decide, effective_threshold
@@ -113,12 +114,20 @@ class SemanticTier:
         return Embedded(ask.asked.partition, self._parts.embedder.fingerprint, vector)
 
     async def add(self, document: Document) -> None:
-        """Make a stored document findable."""
-        if self._parts is not None and document.embedded is not None:
-            embedded = document.embedded
-            await self._parts.index.add(
+        """Make a stored document findable; vectors of another embedder are not compared."""
+        parts, embedded = self._parts, document.embedded
+        if parts is None or embedded is None:
+            return
+        if embedded.fingerprint == parts.embedder.fingerprint:
+            await parts.index.add(
                 embedded.partition, document.key, embedded.vector, document.expires_at
             )
+
+    async def forget(self, keys: Iterable[bytes]) -> None:
+        """Make documents unfindable at once; the change log would do it a moment later."""
+        if self._parts is not None:
+            for key in keys:
+                await self._parts.index.remove(key)
 
     def _asked(self, ask: Ask) -> Asked | None:
         if self._parts is None:

@@ -45,6 +45,10 @@ class Fence:
             self._forgotten_until = self._removals[0].at
         self._removals.append(_Removal(self._monotonic(), self._clock(), removed))
 
+    def began(self, seconds_ago: float) -> float:
+        """Return when a call began, on this fence's clock."""
+        return self._monotonic() - seconds_ago
+
     def refuses(self, entry: EntryFacts, began: float) -> bool:
         """Whether `entry`, whose call began at `began` (monotonic), has been removed since."""
         if began <= self._forgotten_until:

@@ -7,7 +7,10 @@ from enum import StrEnum
 
 
 class SkipReason(StrEnum):
-    """Why an answer was not stored; the values are metric labels."""
+    """Why an answer was not stored; the values are metric labels.
+
+    All but PURGED are gates of `why_not_store`; that one is the fence's (cachemw/admin/fence.py).
+    """
 
     SCOPE = "scope"
     NO_STORE = "no_store"
@@ -17,6 +20,7 @@ class SkipReason(StrEnum):
     TRUNCATED = "truncated"
     SIZE = "size"
     TTL = "ttl"
+    PURGED = "purged"
 
 
 @dataclass(frozen=True, slots=True)

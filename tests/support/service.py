@@ -7,14 +7,21 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from random import Random
 from typing import Any
 
 import numpy as np
 from cachemw_policies.load import LoadSettings
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
+from cachemw.admin.audit import Audit
+from cachemw.admin.build import Copies
+from cachemw.admin.fence import Fence
+from cachemw.admin.routes import AdminRoutes
+from cachemw.admin.service import EntryAdmin
+from cachemw.admin.token import AdminToken
+from cachemw.admin.wire import LineReader
 from cachemw.ask import AskReader
 from cachemw.calls import Calls, CallSettings
 from cachemw.changes import ChangeFeed
@@ -49,6 +56,7 @@ from cachemw.upstreams.router import Backend, Price, Router
 from tests.support.asgi import AsgiClient
 
 DIMENSION = 32
+ADMIN_TOKEN = "the-admin-token-of-the-tests"
 Json = dict[str, Any]
 
 
@@ -259,7 +267,8 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
             index = PartitionedIndex(embedder.dimension, IndexSettings())
         semantic.attach(SemanticParts(embedder, batcher, index))
     router = Router([Backend(upstream, prices={"m": Price(1.0, 2.0)})])
-    keeper = _keeper(parts, exact, semantic, metrics)
+    fence = Fence(clock, asyncio.get_running_loop().time)
+    keeper = _keeper(parts, exact, semantic, metrics, fence)
     load = UpstreamLoad(metrics, asyncio.get_running_loop().time, LoadSettings())
     sender = Sender(router, load)
     fetcher = Fetcher(sender, keeper, max_event_bytes=parts.max_answer_bytes)
@@ -282,7 +291,8 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
     )
     gauges = Gauges(store, lru, feed, None, metrics)
     table = endpoints()
-    control = control_app(metrics, readiness, table, _no_lifespan, gauges.refresh)
+    admin = _admin(store, exact, semantic, fence, clock)
+    control = control_app(metrics, readiness, table, _no_lifespan, gauges.refresh, [admin])
     models = ModelList(router, forwarder)
     surface = Surface(
         parts.identity,
@@ -318,11 +328,29 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
 
 
 def _keeper(
-    parts: Parts, exact: ExactTier, semantic: SemanticTier | None, metrics: Metrics
+    parts: Parts,
+    exact: ExactTier,
+    semantic: SemanticTier | None,
+    metrics: Metrics,
+    fence: Fence,
 ) -> Keeper:
     settings = KeepSettings(3600.0, parts.max_answer_bytes, store_truncated=False)
     state = _state("storing", metrics)
-    return Keeper(settings, exact, semantic, metrics, parts.clock, state)
+    return Keeper(settings, exact, semantic, metrics, parts.clock, state, fence)
+
+
+def _admin(
+    store: DocumentStore,
+    exact: ExactTier,
+    semantic: SemanticTier | None,
+    fence: Fence,
+    clock: Clock,
+) -> APIRouter:
+    copies = Copies(exact, semantic)
+    reader = LineReader({each.name: each for each in endpoints().values()}, 1 << 20)
+    entries = EntryAdmin(store, reader, fence, clock, forget=copies.forget, learn=copies.learn)
+    token = AdminToken(sha256(ADMIN_TOKEN.encode()).hexdigest())
+    return AdminRoutes(entries, token, Audit(clock), 1 << 22).router()
 
 
 def _state(name: str, metrics: Metrics) -> DependencyState:
