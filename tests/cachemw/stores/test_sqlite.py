@@ -69,26 +69,6 @@ async def test_lock_held_elsewhere_times_out_and_heals(
     assert same(await store.get(make_document(2).key), make_document(2))
 
 
-async def test_full_disk_is_unavailable_and_heals(
-    open_sqlite: Any, make_document: Make, same: Any
-) -> None:
-    store = await open_sqlite()
-    await store.put(make_document(1))
-
-    async def set_max_pages(pages: int) -> None:
-        # SQLITE_FULL, as a full disk raises it.
-        await store._write(lambda c: c.execute(f"PRAGMA max_page_count = {pages}").fetchone())
-
-    await set_max_pages(1)
-    body = b"".join((n * 2654435761 % 2**32).to_bytes(4, "big") for n in range(20_000))
-    with pytest.raises(StoreUnavailable, match="full"):
-        await store.put(make_document(2, body=body))
-    assert same(await store.get(make_document(1).key), make_document(1))
-    await set_max_pages(1 << 20)
-    await store.put(make_document(2, body=body))
-    assert (await store.stats()).entries == 2
-
-
 # Sudden death.
 
 #: Writes for ever, eight at a time, and prints a number after its `put` returned. Beside them it

@@ -14,7 +14,8 @@ import pytest
 
 from cachemw.errors import ConfigError, StoreUnavailable
 from cachemw.stores.base import Document
-from cachemw.stores.sqlite_file import SCHEMA_VERSION, open_file
+from cachemw.stores.sqlite_file import open_file
+from cachemw.stores.sqlite_schema import SCHEMA_VERSION
 
 Make = Callable[..., Document]
 

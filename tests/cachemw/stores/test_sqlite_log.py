@@ -40,6 +40,14 @@ def lengths_of_complete(connection: sqlite3.Connection, cursors: list[str]) -> l
     return [len(batch.changes) if batch.complete else None for batch in batches]
 
 
+def content(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+def fill(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
 async def replayed(store: Any, after: str) -> set[bytes]:
     """Return the keys that the log says are there."""
     batch = await store.changes(after, 100_000)
@@ -131,12 +139,12 @@ async def test_cursor_of_a_newer_copy_of_the_file_is_incomplete(
     store = await open_sqlite()
     await store.put(make_document(1))
     await store.aclose()
-    backup = path.read_bytes()
+    backup = content(path)
     store = await open_sqlite()
     await store.put(make_document(2))
     cursor = await store.newest()
     await store.aclose()
-    path.write_bytes(backup)
+    fill(path, backup)
     store = await open_sqlite()
     assert await store.changes(cursor, 10) == ChangeBatch((), await store.newest(), False)
 

@@ -147,17 +147,21 @@ time.sleep(600)
 """
 
 
-async def test_kill_9_in_an_upgrade_changes_nothing(
-    open_sqlite: Any, version_1: Path, documents: list[Document]
-) -> None:
+def upgrade_until_killed(path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", UPGRADING_CHILD, str(version_1)],
+        [sys.executable, "-c", UPGRADING_CHILD, str(path)],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"upgraded\n"
         child.send_signal(signal.SIGKILL)
+
+
+async def test_kill_9_in_an_upgrade_changes_nothing(
+    open_sqlite: Any, version_1: Path, documents: list[Document]
+) -> None:
+    upgrade_until_killed(version_1)
     assert user_version(version_1) == 1
     store = await open_sqlite()
     assert user_version(version_1) == SCHEMA_VERSION
