@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random, SystemRandom
 from secrets import token_hex
 
@@ -36,8 +35,8 @@ from cachemw.identity.base import Identity
 from cachemw.identity.passed_through import PassedThrough
 from cachemw.identity.virtual_keys import VirtualKey, VirtualKeys
 from cachemw.keep import Keeper
-from cachemw.loading import SemanticLoader
 from cachemw.load import UpstreamLoad
+from cachemw.loading import SemanticLoader
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.models import ModelList
@@ -52,12 +51,14 @@ from cachemw.settings import (
     store_settings,
     upkeep_settings,
 )
+from cachemw.shared import Call, SharedCall, SharedSettings
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore
 from cachemw.stores.table import make_store
 from cachemw.upkeep import Upkeep
 from cachemw.upstreams.build import backend
 from cachemw.upstreams.router import Router
+from cachemw.workers.handover import Place
 
 log = logging.getLogger("cachemw.app")
 
@@ -71,17 +72,24 @@ class Service:
     metrics: Metrics
 
 
-def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
-    """Join all parts. Raises ConfigError for what cannot work; starts nothing yet."""
-    metrics = Metrics()
+def build(
+    config: Config, env: Mapping[str, str] = os.environ, place: Place | None = None
+) -> Service:
+    """Join all parts. Raises ConfigError for what cannot work; starts nothing yet.
+
+    `place` is the one of this process among several workers.
+    """
+    metrics = Metrics(shared=None if place is None else place.metrics)
+    models = {} if place is None else place.models
     readiness = Readiness()
     origin = token_hex(8)
     load = UpstreamLoad(metrics, time.perf_counter, LoadSettings())
-    router = Router([backend(u, env, metrics, load) for u in config.upstreams])
+    router = Router([backend(u, env, metrics, load, models.get(u.name)) for u in config.upstreams])
     sender = Sender(router, load)
     stored = store_settings(config, origin, env)
     store = make_store(stored, time.time, _count_corrupt(metrics))
     lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
+    metrics.count_evictions("memory", lambda: lru.evictions)
     store_state = DependencyState("store", metrics.store_up.set)
     exact = ExactTier(lru, store, store_state, metrics, time.time)
     semantic_state = _state("semantic", metrics)
@@ -100,7 +108,13 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
     call_settings = CallSettings(
         config.cache.follower_wait_seconds, config.cache.commit_wait_seconds
     )
-    calls = Calls(call_settings, flights, fetcher, replayer, metrics)
+    call: Call = fetcher
+    if config.store.kind == "redis" and config.cache.share_flights:
+        lease = config.cache.lease_seconds
+        shared = SharedSettings(max_wait=config.cache.follower_wait_seconds, renew=lease / 3)
+        leases = store.leases(lease)
+        call = SharedCall(shared, fetcher, leases, exact, replayer, metrics, store_state)
+    calls = Calls(call_settings, flights, call, replayer, metrics)
     forwarder = Forwarder(router, sender, metrics)
     asks = AskReader(
         router,
@@ -110,14 +124,7 @@ def build(config: Config, env: Mapping[str, str] = os.environ) -> Service:
         monotonic=time.perf_counter,
     )
     path = RequestPath(asks, exact, semantic, replayer, calls, forwarder, _state("lookup", metrics))
-    feed = ChangeFeed(
-        store,
-        exact,
-        _state("changes", metrics),
-        metrics,
-        origin=origin,
-        monotonic=time.monotonic,
-    )
+    feed = ChangeFeed(store, exact, store_state, metrics, origin=origin, monotonic=time.monotonic)
     loading = loading_settings(config)
     loader = (
         None

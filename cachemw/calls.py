@@ -9,11 +9,11 @@ from functools import partial
 
 from cachemw.ask import Ask
 from cachemw.errors import HttpError, UpstreamBroken, UpstreamError
-from cachemw.fetch import Fetcher
 from cachemw.flight import Flight, FlightHead, FlightReader, Flights
 from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply, Stream, header_value
 from cachemw.metrics import Metrics
 from cachemw.replay import Replayer, can_replay
+from cachemw.shared import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,13 @@ class Calls:
         self,
         settings: CallSettings,
         flights: Flights,
-        fetcher: Fetcher,
+        call: Call,
         replayer: Replayer,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._flights = flights
-        self._fetcher = fetcher
+        self._call = call
         self._replayer = replayer
         self._metrics = metrics
 
@@ -70,7 +70,7 @@ class Calls:
 
     def _lead(self, ask: Ask) -> FlightReader:
         key = _flight_key(ask) if ask.directives.read else None
-        return self._flights.lead(key, partial(self._fetcher.fetch, ask))
+        return self._flights.lead(key, partial(self._call.fetch, ask))
 
     async def _read(self, ask: Ask, reader: FlightReader) -> Reply:
         """Read a reply from the flight; the reader is closed with it, or at once on failure."""

@@ -93,10 +93,10 @@ class ChangeFeed:
             try:
                 await self.catch_up()
             except Exception as error:  # noqa: BLE001 - the feed must outlive whatever this was
-                self._state.down(type(error).__name__)
+                self._state.down(type(error).__name__, "changes")
                 pause = min(2 * pause, max(poll_seconds, _LONGEST_PAUSE_SECONDS))
             else:
-                self._state.up()
+                self._state.up("changes")
                 pause = poll_seconds
             await asyncio.sleep(pause)
 
