@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from cachemw import __version__
 from cachemw.config import Config, load_config, load_file
 from cachemw.errors import ConfigError
@@ -33,8 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return int(arguments.run(arguments))
     except ConfigError as error:
-        print(f"cachemw: configuration error\n{_indented(str(error))}", file=sys.stderr)
-        return EXIT_CONFIG
+        return refused(error)
+
+
+def refused(error: ConfigError) -> int:
+    """Say what is wrong with the configuration; returns the exit code."""
+    print(f"cachemw: configuration error\n{_indented(str(error))}", file=sys.stderr)
+    return EXIT_CONFIG
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--config", type=Path, metavar="FILE", help="YAML file (default: none)")
     serve.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     serve.add_argument("--port", type=_port, help="port to listen on (default: 8080)")
+    serve.add_argument("--workers", type=int, help="processes that serve (default: 1)")
     serve.set_defaults(run=_serve)
 
     demo = commands.add_parser("demo", help="a session against a real model on this machine")
@@ -81,17 +89,32 @@ def _port(text: str) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     _one_blas_thread()
-    # Imported here: `--help` and `check-config` need none of it.
-    from cachemw.app import build
+    # Imported here and below: `--help` and `check-config` need none of it.
     from cachemw.logs import set_up_logs
+
+    config = _with_server(_config(arguments.config), arguments)
+    set_up_logs(config.logs.level, config.logs.format)
+    if config.server.workers > 1:
+        from cachemw.workers.run import run_workers
+
+        return run_workers(config)
+    from cachemw.app import build
     from cachemw.server import serve
 
-    config = _config(arguments.config)
-    chosen = {"host": arguments.host, "port": arguments.port}
-    given = {name: value for name, value in chosen.items() if value is not None}
-    server = config.server.model_validate(config.server.model_dump() | given)
-    set_up_logs(config.logs.level, config.logs.format)
-    return serve(build(config), server)
+    return serve(build(config), config.server)
+
+
+def _with_server(config: Config, arguments: argparse.Namespace) -> Config:
+    """Return the configuration with what the command line says. Raises ConfigError."""
+    names = ("host", "port", "workers")
+    given = {name: getattr(arguments, name) for name in names}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    try:
+        server = config.server.model_validate(config.server.model_dump() | chosen)
+    except ValidationError as error:
+        where = error.errors()[0]["loc"][0]
+        raise ConfigError(f"--{where}: {error.errors()[0]['msg']}.") from None
+    return config.model_copy(update={"server": server})
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
@@ -15,30 +17,54 @@ from cachemw.config import ServerConfig
 from cachemw.http.protocol import JoiningProtocol
 
 
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """What is called every so many seconds from the moment that requests are served."""
+
+    call: Callable[[], None]
+    seconds: float
+
+
 class DrainingServer(uvicorn.Server):
     """On SIGTERM says 503 on /readyz for `drain_seconds` while it still serves, then stops.
 
     uvicorn closes its sockets at once, so that a load balancer would meet refused connections
-    before it has seen that this replica is going away. A second signal, or SIGINT, does not wait.
+    before it has seen that this replica is going away. A second one, or `stop_now`, does not wait.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        service: Service,
+        drain_seconds: float,
+        stop_now: signal.Signals,
+        repeated: Sequence[Repeated],
+    ) -> None:
         super().__init__(config)
         self._service = service
         self._drain_seconds = drain_seconds
+        self._stop_now = stop_now
+        self._repeated = repeated
+        self._repeating: list[asyncio.Task[None]] = []
         self._timer: asyncio.TimerHandle | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to serve, and what is repeated; it ends with the event loop."""
+        await super().startup(sockets)
+        if self.started:
+            self._repeating = [asyncio.create_task(_repeat(each)) for each in self._repeated]
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Install our handlers while the server runs."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._drain, loop)
-        loop.add_signal_handler(signal.SIGINT, self._stop)
+        loop.add_signal_handler(self._stop_now, self._stop)
         try:
             yield
         finally:
             loop.remove_signal_handler(signal.SIGTERM)
-            loop.remove_signal_handler(signal.SIGINT)
+            loop.remove_signal_handler(self._stop_now)
 
     def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._service.readiness.draining:
@@ -59,8 +85,24 @@ class DrainingServer(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(service: Service, config: ServerConfig) -> int:
-    """Serve until told to stop; returns the exit code."""
+async def _repeat(repeated: Repeated) -> None:
+    while True:
+        repeated.call()
+        await asyncio.sleep(repeated.seconds)
+
+
+def serve(
+    service: Service,
+    config: ServerConfig,
+    *,
+    sockets: Sequence[socket.socket] | None = None,
+    stop_now: signal.Signals = signal.SIGINT,
+    repeated: Sequence[Repeated] = (),
+) -> int:
+    """Serve until told to stop; returns the exit code.
+
+    On `sockets`, where they are given, else on the configured host and port.
+    """
     server = DrainingServer(
         uvicorn.Config(
             service.asgi,
@@ -79,6 +121,9 @@ def serve(service: Service, config: ServerConfig) -> int:
         ),
         service,
         config.drain_seconds,
+        stop_now,
+        repeated,
     )
-    server.run()
+    server.run(None if sockets is None else list(sockets))
+    service.metrics.fold()
     return 0 if server.started else 3

@@ -14,18 +14,9 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter
 
-
-class BulkHistogram(Histogram):
-    """A histogram that takes many observations at once."""
-
-    def add(self, counts: Sequence[int], total: float) -> None:
-        """Add observations: how many fell into each bucket (the last is +Inf), and their sum."""
-        for bucket, count in zip(self._buckets, counts, strict=True):
-            if count:
-                bucket.inc(count)
-        self._sum.inc(total)
+from cachemw.instruments import BulkHistogram
 
 
 class Foldable(Protocol):

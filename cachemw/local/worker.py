@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import signal
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+
+from cachemw.parent import exit_at_eof
 
 EXIT_WITHIN_S = 10
 """Seconds an orphaned worker has to finish by itself: more than its grace for open responses."""
@@ -46,32 +43,12 @@ def _positive(text: str) -> int:
     return value
 
 
-def exit_at_eof(stream: BinaryIO) -> threading.Thread:
-    """End this process once `stream` ends: a pipe's far end closes when its owner dies.
-
-    Works on every platform, unlike PR_SET_PDEATHSIG, and also when the parent was killed. The
-    signal lets uvicorn close the socket; before it has installed its handler, it simply kills.
-    A model that is stuck in a step cannot hold the process for longer than `EXIT_WITHIN_S`.
-    """
-
-    def wait() -> None:
-        while stream.read(4096):
-            pass
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(EXIT_WITHIN_S)
-        os._exit(1)
-
-    thread = threading.Thread(target=wait, name="cachemw-parent-watch", daemon=True)
-    thread.start()
-    return thread
-
-
 def main(argv: Sequence[str]) -> None:
     """Load the model, then serve until told to stop."""
     arguments = parse_arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     if arguments.exit_on_stdin_eof:
-        exit_at_eof(sys.stdin.buffer)
+        exit_at_eof(sys.stdin.fileno(), EXIT_WITHIN_S)
     # Seconds of importing torch and transformers: not before the command line is known to be good
     # and the parent is watched.
     from cachemw.local.serve import serve  # noqa: PLC0415

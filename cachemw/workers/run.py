@@ -1,0 +1,80 @@
+"""`cachemw serve` with several workers: what they share is made here, and taken down again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from cachemw.config import Config
+from cachemw.local.launch import model_process
+from cachemw.workers.listening import bind
+from cachemw.workers.process import patience_for
+from cachemw.workers.supervisor import EXIT_NO_START, Supervisor
+
+log = logging.getLogger("cachemw.workers")
+
+# In memory where that can be: a full disk would end a process that writes to a mapped file.
+_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
+
+
+def run_workers(config: Config, env: Mapping[str, str] = os.environ) -> int:
+    """Serve with `config.server.workers` processes until told to stop; returns the exit code.
+
+    Raises ConfigError for what cannot work.
+    """
+    return asyncio.run(_run(config, env))
+
+
+async def _run(config: Config, env: Mapping[str, str]) -> int:
+    server = config.server
+    try:
+        sockets = bind(server.host, server.port)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        log.error("cannot listen on %s:%d: %s", server.host, server.port, reason)
+        return EXIT_NO_START
+    async with AsyncExitStack() as opened:
+        for one in sockets:
+            opened.enter_context(one)
+        metrics = Path(opened.enter_context(_private_directory()))
+        models = await _models(config, opened)
+        numbers = [one.fileno() for one in sockets]
+        patience = patience_for(server)
+        supervisor = Supervisor(config, numbers, metrics, models, env, patience=patience)
+
+        def stop(*, now: bool) -> None:
+            for one in sockets:
+                one.close()  # the workers have it still; what comes after them is refused
+            supervisor.stop(now=now)
+
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, lambda: stop(now=False))
+        loop.add_signal_handler(signal.SIGINT, lambda: stop(now=True))
+        port = sockets[0].getsockname()[1]
+        log.info("serving on http://%s:%d with %d workers", server.host, port, server.workers)
+        return await supervisor.run()
+
+
+def _private_directory() -> tempfile.TemporaryDirectory[str]:
+    in_memory = _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK)
+    return tempfile.TemporaryDirectory(
+        prefix="cachemw-", dir=_IN_MEMORY if in_memory else None, ignore_cleanup_errors=True
+    )
+
+
+async def _models(config: Config, opened: AsyncExitStack) -> dict[str, Path]:
+    """Start the model of each local upstream, once for all workers; returns their sockets."""
+    found = {}
+    for upstream in config.upstreams:
+        if upstream.local is not None:
+            process = model_process(upstream)
+            opened.push_async_callback(process.aclose)
+            await process.start()
+            found[upstream.name] = process.socket_path
+    return found
