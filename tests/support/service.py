@@ -239,6 +239,7 @@ class Parts:
     embedder: Any = None
     index: Any = None
     upstream: EchoUpstream = field(default_factory=EchoUpstream)
+    backends: Sequence[Backend] = ()
     clock: Clock = field(default_factory=Clock)
     identity: Identity = field(default_factory=PassedThrough)
     memory_bytes: int = 1 << 20
@@ -266,7 +267,7 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
         if index is None:
             index = PartitionedIndex(embedder.dimension, IndexSettings())
         semantic.attach(SemanticParts(embedder, batcher, index))
-    router = Router([Backend(upstream, prices={"m": Price(1.0, 2.0)})])
+    router = Router(parts.backends or [Backend(upstream, prices={"m": Price(1.0, 2.0)})])
     fence = Fence(clock, asyncio.get_running_loop().time)
     keeper = _keeper(parts, exact, semantic, metrics, fence)
     load = UpstreamLoad(metrics, asyncio.get_running_loop().time, LoadSettings())

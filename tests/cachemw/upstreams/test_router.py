@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from cachemw.errors import BadRequest, ModelNotFound
+from cachemw.errors import BadRequest, ConfigError, ModelNotFound
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
-from cachemw.upstreams.router import Backend, Price, Router
+from cachemw.upstreams.router import Backend, Fallback, Price, Router
 
 
 class Named(Upstream):
@@ -102,3 +102,45 @@ def test_the_price_is_that_of_the_upstreams_model() -> None:
 
     assert Router([priced]).route("fast").price == Price(1, 2)
     assert Router([priced]).route("other").price == Price()
+
+
+def falling_back(*fallbacks: Fallback) -> Router:
+    return Router(
+        [
+            backend("openai", models=("gpt",), fallbacks=fallbacks),
+            backend("azure", aliases={"gpt": "gpt-eu"}),
+            backend("local", only_model="lab"),
+        ]
+    )
+
+
+def test_fallbacks_in_order_by_their_own_names_for_the_model() -> None:
+    router = falling_back(Fallback("azure"), Fallback("local", "ignored"), Fallback("azure", "o1"))
+    routes = router.fallbacks(router.route("gpt"))
+    assert [(r.backend.upstream.name, r.model) for r in routes] == [
+        ("azure", "gpt-eu"),
+        ("local", "lab"),
+        ("azure", "o1"),
+    ]
+
+
+def test_the_fallbacks_of_a_fallback_are_not_followed() -> None:
+    router = Router(
+        [backend("a", fallbacks=(Fallback("b"),)), backend("b", fallbacks=(Fallback("a"),))]
+    )
+    (route,) = router.fallbacks(router.route("gpt"))
+    assert route.backend.upstream.name == "b"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("azur", "upstreams.openai.fallbacks: 'azur' is no upstream; did you mean 'azure'?"),
+        ("xyz", "upstreams.openai.fallbacks: 'xyz' is no upstream; known: azure, local."),
+        ("openai", "upstreams.openai.fallbacks: 'openai' is the upstream itself."),
+    ],
+)
+def test_a_fallback_that_leads_nowhere(name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        falling_back(Fallback(name))
+    assert str(caught.value) == said
