@@ -10,6 +10,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from cachemw.stores.leases import Leases, NoLeases
+
 Vector = NDArray[np.float32]
 
 
@@ -228,6 +230,10 @@ class DocumentStore(ABC):
     @abstractmethod
     async def stats(self) -> StoreStats:
         """Return the size of the store."""
+
+    def leases(self, seconds: float) -> Leases:  # noqa: ARG002 - for stores that can ask others
+        """Return leases of `seconds` shared by all processes on this store, if it has any."""
+        return NoLeases()
 
     @abstractmethod
     async def aclose(self) -> None:

@@ -9,6 +9,7 @@ from cachemw.errors import ConfigError
 from cachemw.stores.base import DocumentStore
 from cachemw.stores.codec import DocumentCodec, shipped_dictionary
 from cachemw.stores.memory import MemoryStore
+from cachemw.stores.redis import make_redis_store
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.sqlite import SqliteStore
 
@@ -41,4 +42,6 @@ def _sqlite(settings: StoreSettings, clock: Clock, on_corrupt: OnCorrupt) -> Doc
     return SqliteStore(settings, codec=codec, clock=clock, on_corrupt=on_corrupt)
 
 
-STORES: Mapping[str, StoreFactory] = MappingProxyType({"memory": _memory, "sqlite": _sqlite})
+STORES: Mapping[str, StoreFactory] = MappingProxyType(
+    {"memory": _memory, "sqlite": _sqlite, "redis": make_redis_store}
+)

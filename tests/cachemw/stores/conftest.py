@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,8 +18,11 @@ import pytest
 from cachemw.stores.base import Document, DocumentStore, Embedded
 from cachemw.stores.codec import DocumentCodec, shipped_dictionary
 from cachemw.stores.memory import MemoryStore
+from cachemw.stores.redis import make_redis_store
+from cachemw.stores.redis_store import RedisStore
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.sqlite import SqliteStore
+from tests.support import redis_server as servers
 
 NOW = 1_795_000_000.0
 
@@ -140,8 +145,58 @@ async def open_memory(clock: FakeClock) -> Callable[..., Any]:
     return open_store
 
 
+redis_server = servers.redis_server
+redis_cluster = servers.redis_cluster
+
+
+@pytest.fixture
+async def open_redis_at(
+    clock: FakeClock, corrupt: list[bytes]
+) -> AsyncIterator[Callable[..., Any]]:
+    """Return an opener of a Redis store at a URL, in a namespace of the test's own."""
+    namespace = f"test-{secrets.token_hex(8)}"
+    async with AsyncExitStack() as stack:
+
+        async def open_store(url: str, **changed: Any) -> RedisStore:
+            options: dict[str, Any] = {
+                "kind": "redis",
+                "url": url,
+                "namespace": namespace,
+                "timeout_s": 30.0,
+                "write_timeout_s": 30.0,
+                "queue_limit": 4096,
+            }
+            settings = StoreSettings(**(options | changed))
+            store = make_redis_store(settings, clock, corrupt.append)
+            stack.push_async_callback(store.aclose)
+            await store.start()
+            return store
+
+        yield open_store
+
+
+@pytest.fixture
+def open_redis(
+    redis_server: servers.RedisServer, open_redis_at: Callable[..., Any]
+) -> Callable[..., Any]:
+    return partial(open_redis_at, redis_server.url)
+
+
+@pytest.fixture
+def open_redis_cluster(
+    redis_cluster: servers.RedisClusterServers, open_redis_at: Callable[..., Any]
+) -> Callable[..., Any]:
+    return partial(open_redis_at, redis_cluster.url, cluster=True)
+
+
 #: Every store passes the shared suite; another one needs a fixture as above and its name here.
-STORES: Mapping[str, str] = MappingProxyType({"memory": "open_memory", "sqlite": "open_sqlite"})
+STORES: Mapping[str, str] = MappingProxyType(
+    {
+        "memory": "open_memory",
+        "sqlite": "open_sqlite",
+        "redis": "open_redis",
+    }
+)
 
 
 #: Those that several processes open, and that have a change log therefore.

@@ -16,9 +16,16 @@ from cachemw.stores.table import STORES, make_store
 
 @pytest.mark.parametrize("kind", sorted(STORES))
 async def test_every_name_makes_a_working_store(
-    kind: str, tmp_path: Path, clock: Any, make_document: Callable[..., Document]
+    kind: str,
+    tmp_path: Path,
+    clock: Any,
+    make_document: Callable[..., Document],
+    request: pytest.FixtureRequest,
 ) -> None:
-    settings = StoreSettings(kind=kind, path=tmp_path / "cache.sqlite3", timeout_s=30.0)
+    url = request.getfixturevalue("redis_server").url if kind == "redis" else None
+    settings = StoreSettings(
+        kind=kind, path=tmp_path / "cache.sqlite3", url=url, namespace="table", timeout_s=30.0
+    )
     store = make_store(settings, clock, lambda key: None)
     await store.start()
     await store.put(make_document(1))
@@ -27,8 +34,8 @@ async def test_every_name_makes_a_working_store(
 
 
 def test_unknown_name_lists_the_known_ones(clock: Any) -> None:
-    with pytest.raises(ConfigError, match=r"'redis' is not one of memory, sqlite"):
-        make_store(StoreSettings(kind="redis"), clock, lambda key: None)
+    with pytest.raises(ConfigError, match=r"'file' is not one of memory, redis, sqlite"):
+        make_store(StoreSettings(kind="file"), clock, lambda key: None)
 
 
 @pytest.mark.parametrize(
