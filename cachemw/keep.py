@@ -83,16 +83,21 @@ class Keeper:
         usable = fetched.answer is not None and can_replay(ask.endpoint, body)
         verdict = ask.endpoint.verdict(answer) if usable else _NOTHING
         ttl = effective_ttl(self._settings.ttl, ask.directives.ttl)
-        reason = self._skip_reason(ask, fetched.status, verdict, len(body), ttl)
-        if reason is not None:
-            self._skip(reason)
-            return
         document = self._document(ask, fetched, body, verdict, ttl)
         began = self._fence.began(fetched.seconds)
-        if self._fence.refuses(document, began):
-            self._skip(SkipReason.PURGED)
-            return
-        await self._write(ask, document, began, on_stored)
+        facts = AnswerFacts(
+            status=fetched.status,
+            complete=verdict.complete,
+            truncated=verdict.truncated,
+            blocked=verdict.blocked,
+            size=len(body),
+            purged=self._fence.refuses(document, began),
+        )
+        reason = why_not_store(facts, self._rules(ask, ttl))
+        if reason is None:
+            await self._write(ask, document, began, on_stored)
+        else:
+            self._skip(reason)
 
     async def _write(
         self, ask: Ask, document: Document, began: float, on_stored: Callable[[], None]
@@ -151,21 +156,11 @@ class Keeper:
         embedded = None if self._semantic is None else await self._semantic.embedded(ask)
         return replace(document, embedded=embedded)
 
-    def _skip_reason(
-        self, ask: Ask, status: int, verdict: Verdict, size: int, ttl: float
-    ) -> SkipReason | None:
-        facts = AnswerFacts(
-            status=status,
-            complete=verdict.complete,
-            truncated=verdict.truncated,
-            blocked=verdict.blocked,
-            size=size,
-        )
-        rules = StoreRules(
+    def _rules(self, ask: Ask, ttl: float) -> StoreRules:
+        return StoreRules(
             in_scope=ask.endpoint.cacheable(ask.params),
             store=ask.directives.store,
             store_truncated=self._settings.store_truncated,
             max_size=self._settings.max_size,
             ttl=ttl,
         )
-        return why_not_store(facts, rules)

@@ -7,10 +7,7 @@ from enum import StrEnum
 
 
 class SkipReason(StrEnum):
-    """Why an answer was not stored; the values are metric labels.
-
-    All but PURGED are gates of `why_not_store`; that one is the fence's (cachemw/admin/fence.py).
-    """
+    """Why an answer was not stored; the values are metric labels."""
 
     SCOPE = "scope"
     NO_STORE = "no_store"
@@ -37,6 +34,7 @@ class AnswerFacts:
     truncated: bool
     blocked: bool
     size: int
+    purged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,5 +59,6 @@ def why_not_store(answer: AnswerFacts, rules: StoreRules) -> SkipReason | None:
         (not answer.truncated or rules.store_truncated, SkipReason.TRUNCATED),
         (answer.size <= rules.max_size, SkipReason.SIZE),
         (rules.ttl > 0, SkipReason.TTL),
+        (not answer.purged, SkipReason.PURGED),
     )
     return next((reason for is_open, reason in gates if not is_open), None)

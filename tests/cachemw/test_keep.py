@@ -12,7 +12,9 @@ import pytest
 
 from cachemw.stores.base import Document, Vector
 from cachemw.stores.memory import MemoryStore
+from tests.support.asgi import AsgiClient, AsgiReply
 from tests.support.service import (
+    ADMIN_TOKEN,
     Assembled,
     Parts,
     WordEmbedder,
@@ -128,3 +130,37 @@ async def test_a_stream_that_ends_before_its_finish_reason_is_never_stored(cut: 
         reply = await service.client.ask(chat("hi", stream=True))
         assert not await stored(service)
         assert b'"upstream_broken"' in reply.body
+
+
+async def _purge(service: Assembled, **wanted: Any) -> AsgiReply:
+    admin = AsgiClient(service.surface, {"authorization": f"Bearer {ADMIN_TOKEN}"})
+    return await admin.ask(wanted or {"all": True}, "/cache/purge")
+
+
+async def test_what_was_purged_during_its_call_is_not_stored() -> None:
+    async with assembled(Parts()) as service:
+        service.upstream.gate = asyncio.Event()
+        asked = asyncio.create_task(service.client.ask(chat("hi")))
+        for _ in range(1000):
+            if service.upstream.calls:
+                break
+            await asyncio.sleep(0)
+        other = await _purge(service, model="another")
+        assert other.json()["removed"] == 0
+        assert (await _purge(service, model="m")).json()["removed"] == 0
+        service.upstream.gate.set()
+        assert not (await asked).stored
+        assert not await stored(service)
+        assert service.metric("store_skipped_total", reason="purged") == 1.0
+        # A call that begins now is another matter.
+        assert (await service.client.ask(chat("hi"))).stored
+
+
+async def test_what_was_purged_while_its_vector_was_made_does_not_come_back() -> None:
+    embedder = SlowEmbedder()
+    async with assembled(Parts(embedder=embedder, embed_timeout=20.0)) as service:
+        assert (await service.client.ask(chat("hi"))).stored
+        assert (await _purge(service)).json()["removed"] == 1
+        embedder.allowed.set()
+        assert not await stored(service)
+        assert len(service.index or ()) == 0

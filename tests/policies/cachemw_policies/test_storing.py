@@ -23,6 +23,7 @@ CLOSED: dict[SkipReason, dict[str, Any]] = {
     SkipReason.TRUNCATED: {"truncated": True},
     SkipReason.SIZE: {"size": 11},
     SkipReason.TTL: {"ttl": 0},
+    SkipReason.PURGED: {"purged": True},
 }
 _OF_ANSWER = {field.name for field in fields(AnswerFacts)}
 
