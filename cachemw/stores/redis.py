@@ -8,8 +8,9 @@ from collections.abc import Callable
 from cachemw_policies.breaker import BreakerPolicy
 
 from cachemw.stores.codec import DocumentCodec, shipped_dictionary
+from cachemw.stores.redis_cluster import ClusterServers
 from cachemw.stores.redis_node import NodeLimits, RedisNode
-from cachemw.stores.redis_servers import Servers, SingleServer, connector
+from cachemw.stores.redis_servers import Address, Servers, SingleServer, connector
 from cachemw.stores.redis_store import RedisStore
 from cachemw.stores.settings import StoreSettings
 
@@ -34,10 +35,16 @@ def make_redis_store(
 
 
 def _servers(settings: StoreSettings) -> Servers:
-    _, connect = connector(settings.url)
+    address, connect = connector(settings.url)
     limits = NodeLimits(
         settings.connections,
         settings.queue_limit,
         BreakerPolicy(settings.breaker_failures, settings.breaker_s),
     )
+    if settings.cluster:
+
+        def make_node(where: Address, on_trouble: Callable[[], None]) -> RedisNode:
+            return RedisNode(lambda: connect(where), limits, on_trouble)
+
+        return ClusterServers(address, make_node, settings.breaker_s)
     return SingleServer(RedisNode(lambda: connect(None), limits))

@@ -195,6 +195,7 @@ STORES: Mapping[str, str] = MappingProxyType(
         "memory": "open_memory",
         "sqlite": "open_sqlite",
         "redis": "open_redis",
+        "redis_cluster": "open_redis_cluster",
     }
 )
 
