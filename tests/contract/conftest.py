@@ -75,7 +75,16 @@ def proxy(fake: RunningFake, embedder_cache: Path) -> Iterator[str]:
     config = load_config(
         {
             "cache_dir": str(embedder_cache),
-            "upstreams": [{"name": "fake", "base_url": fake.url + "/v1", "models": ["*"]}],
+            "upstreams": [
+                {
+                    "name": "fake",
+                    "base_url": fake.url + "/v1",
+                    "models": ["*"],
+                    "retry_base_seconds": 0.01,
+                    # The tests that have it fail must not have it left alone.
+                    "breaker_failures": 1_000_000,
+                }
+            ],
             "store": {"kind": "memory"},
             "semantic": {"threshold": 0.9, "max_temperature": 1.2},
             "server": {"max_body_bytes": MAX_BODY_BYTES, "shutdown_seconds": 1.0},
