@@ -82,6 +82,8 @@ class FakeUpstream:
         endpoint = _ENDPOINTS.get(head.path) if head.method == "POST" else None
         if head.path == "/healthz":
             await exchange.json(200, {"status": "ok"})
+        elif head.path == "/calls":
+            await exchange.json(200, dict(self.record.calls))
         elif endpoint is None:
             self._remember(head, f"{head.method} {head.path}", None)
             await self._pass_through(exchange, head)

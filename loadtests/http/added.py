@@ -18,7 +18,7 @@ from loadtests.http.shots import Chat, Shot, questions
 from loadtests.report import Bar, Section, at_most
 from loadtests.stats import Spread, median_difference, middle, spread
 
-BAR_MS = 1.5
+BAR_MS = 1.0
 CONCURRENT = 8
 UPSTREAM_MS = (0, 20)
 _MISS = {"x-cachemw-threshold": "1"}

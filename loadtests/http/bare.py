@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import orjson
 import uvicorn
 
+_REPLY = "BARE_REPLY"
 Message = MutableMapping[str, Any]
 
 
@@ -61,14 +63,23 @@ def load(path: Path) -> Bare:
     return Bare(headers, reply["body"].encode())
 
 
+def from_environment() -> Bare:
+    """Return the application whose reply the environment names: how uvicorn's workers make it."""
+    return load(Path(os.environ[_REPLY]))
+
+
 def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.http.bare", description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--reply", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
+    os.environ[_REPLY] = str(chosen.reply)
     uvicorn.run(
-        load(chosen.reply),
+        "loadtests.http.bare:from_environment",
+        factory=True,
+        workers=chosen.workers,
         port=chosen.port,
         http="httptools",
         lifespan="off",

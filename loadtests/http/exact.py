@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import defaultdict
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,11 @@ from loadtests.stats import median, median_ratio
 CONNECTIONS = (1, 8, 32, 128)
 JUDGED = 32
 """The number of connections that the bar is about."""
-BAR = 0.5
+BAR = 0.6
 _TITLE = "Exact hit, throughput"
 _FLOOR, _SUBJECT = "bare ASGI", "cachemw, exact hit"
 _SAMPLE_S = 0.1
-_CHAT = Chat("How do I reset the password of my online bank account today, please?")
+CHAT = Chat("How do I reset the password of my online bank account today, please?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,12 @@ async def measure(rig: Rig, effort: Effort) -> Section:
     if shutil.which("wrk") is None:
         return Section(_TITLE, "", ("not measured",), [("wrk is not installed",)])
     script = rig.scratch / "wrk.lua"
-    wrk.write_script(script, orjson.dumps(_CHAT.body))
+    wrk.write_script(script, orjson.dumps(CHAT.body))
     with ExitStack() as stack:
         cachemw = stack.enter_context(rig.cachemw("exact", rig.cores.server))
-        hit = await _stored(cachemw.port)
-        servers = {_SUBJECT: cachemw, _FLOOR: _start_bare(stack, rig, hit)}
+        hit = await stored(cachemw.port)
+        floor = stack.enter_context(bare(rig, hit, rig.cores.server))
+        servers = {_SUBJECT: cachemw, _FLOOR: floor}
         static = stack.enter_context(nginx(rig.scratch, hit.headers, hit.body, rig.cores.server))
         if static is not None:
             servers["nginx, static"] = static
@@ -67,21 +68,24 @@ async def measure(rig: Rig, effort: Effort) -> Section:
     return section(runs, list(servers), effort)
 
 
-async def _stored(port: int) -> Response:
+async def stored(port: int) -> Response:
     """Have the answer stored, and return it as a hit."""
     async with connections(port, 1) as (connection,):
-        require(_CHAT.shot("upstream"), await connection.request(_CHAT.raw))
-        hit = await connection.request(_CHAT.raw)
-        require(_CHAT.shot("exact"), hit)
+        require(CHAT.shot("upstream"), await connection.request(CHAT.raw))
+        hit = await connection.request(CHAT.raw)
+        require(CHAT.shot("exact"), hit)
         return hit
 
 
-def _start_bare(stack: ExitStack, rig: Rig, hit: Response) -> Server:
-    reply = rig.scratch / "reply.json"
-    write_reply(reply, hit.headers, hit.body)
+@contextmanager
+def bare(rig: Rig, hit: Response, on: frozenset[int], workers: int = 1) -> Iterator[Server]:
+    """Run the bare application that replies what `hit` has."""
     port = free_port()
+    reply = rig.scratch / f"reply-{port}.json"
+    write_reply(reply, hit.headers, hit.body)
     command = python("-m", "loadtests.http.bare", "--port", str(port), "--reply", str(reply))
-    return stack.enter_context(serving(command, port, rig.cores.server))
+    with serving([*command, "--workers", str(workers)], port, on) as server:
+        yield server
 
 
 async def _runs(rig: Rig, effort: Effort, servers: Mapping[str, Server], script: Path) -> Runs:
@@ -114,7 +118,7 @@ async def _checked(rig: Rig, server: Server, script: Path, count: int, seconds: 
 
 
 async def _sample(connection: Connection) -> None:
-    shot = _CHAT.shot("exact")
+    shot = CHAT.shot("exact")
     while True:
         require(shot, await connection.request(shot.raw))
         await asyncio.sleep(_SAMPLE_S)

@@ -1,4 +1,4 @@
-"""A second floor, where nginx is installed: a static reply out of C."""
+"""nginx, where it is installed: a static reply out of C, or a proxy in front of the upstream."""
 
 from __future__ import annotations
 
@@ -15,39 +15,65 @@ http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
   keepalive_requests 1000000000;
+  {upstreams}
   server {{
     listen 127.0.0.1:{port};
-    location / {{ default_type application/json; {headers} return 200 '{body}'; }}
+    location / {{ {location} }}
   }}
 }}
 """
 _OWN = frozenset({b"date", b"content-type", b"content-length", b"server", b"connection"})
 
 
-def conf(folder: Path, port: int, headers: list[tuple[bytes, bytes]], body: bytes) -> str:
-    """Return a configuration that replies `body` with `headers`; neither has quotes or dollars."""
+def static(headers: list[tuple[bytes, bytes]], body: bytes) -> str:
+    """Return a location that replies `body` with `headers`; neither has quotes or dollars."""
     added = " ".join(
         f"add_header {name.decode()} '{value.decode()}';"
         for name, value in headers
         if name not in _OWN
     )
-    return _CONF.format(folder=folder, port=port, headers=added, body=body.decode())
+    return f"default_type application/json; {added} return 200 '{body.decode()}';"
+
+
+def conf(folder: Path, port: int, location: str, upstreams: str = "") -> str:
+    """Return a configuration with one location."""
+    return _CONF.format(folder=folder, port=port, location=location, upstreams=upstreams)
 
 
 @contextmanager
 def nginx(
     scratch: Path, headers: list[tuple[bytes, bytes]], body: bytes, on: frozenset[int]
 ) -> Iterator[Server | None]:
-    """Run nginx; None where it is not installed."""
+    """Run nginx with a static reply; None where it is not installed."""
+    port = free_port()
+    with _running(scratch / "nginx", port, static(headers, body), "", on) as server:
+        yield server
+
+
+@contextmanager
+def nginx_proxy(scratch: Path, to: Server, on: frozenset[int]) -> Iterator[Server | None]:
+    """Run nginx in front of another server, keeping its connections; None where not installed."""
+    kept = f"upstream behind {{ server 127.0.0.1:{to.port}; keepalive 256; }}"
+    # Unbuffered, as it is set up in front of streams.
+    location = (
+        "proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; "
+        "proxy_buffering off;"
+    )
+    with _running(scratch / "nginx-proxy", free_port(), location, kept, on) as server:
+        yield server
+
+
+@contextmanager
+def _running(
+    folder: Path, port: int, location: str, upstreams: str, on: frozenset[int]
+) -> Iterator[Server | None]:
     program = shutil.which("nginx")
     if program is None:
         yield None
         return
-    folder = scratch / "nginx"
     folder.mkdir()
-    port = free_port()
     path = folder / "nginx.conf"
-    path.write_text(conf(folder, port, headers, body), "utf-8")
+    path.write_text(conf(folder, port, location, upstreams), "utf-8")
     command = [program, "-p", str(folder), "-e", "stderr", "-c", str(path)]
     with serving(command, port, on) as server:
         yield server

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from loadtests.http.embedding import EmbedderProcess, embedder_process
 from loadtests.http.servers import Cores, Server, free_port, python, serving
 from loadtests.http.shots import TOKENS
+from loadtests.http.subject import Section, cachemw, sqlite_section, upstream_section
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +27,30 @@ class Rig:
     embedder: EmbedderProcess
 
     @contextmanager
-    def cachemw(self, name: str, on: frozenset[int]) -> Iterator[Server]:
-        """Run cachemw with an empty store of its own.
+    def cachemw(
+        self,
+        name: str,
+        on: frozenset[int],
+        store: Section | None = None,
+        workers: int = 1,
+        cache: Section | None = None,
+    ) -> Iterator[Server]:
+        """Run cachemw with an empty store of its own, SQLite where none is given.
 
         Its threshold is 0, so that any two questions of a partition are near enough; a request that
         must miss asks for 1 by header.
         """
-        port = free_port()
         config = {
             "mode": "full",
             "cache_dir": str(self.cache_dir),
-            "server": {"port": port},
-            "upstreams": [
-                {"name": "fake", "base_url": f"http://127.0.0.1:{self.upstream.port}/v1"}
-            ],
-            "store": {"path": str(self.scratch / f"{name}.sqlite3")},
+            "server": {"workers": workers},
+            "upstreams": [upstream_section(self.upstream)],
+            "cache": cache or {},
+            "store": store or sqlite_section(self.scratch / f"{name}.sqlite3"),
             "semantic": {"threshold": 0.0},
             "logs": {"level": "warning"},
         }
-        path = self.scratch / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(config), "utf-8")
-        command = python("-m", "cachemw", "serve", "--config", str(path))
-        with serving(command, port, on, ready="/readyz") as server:
+        with cachemw(config, self.scratch, name, on) as server:
             yield server
 
 

@@ -10,14 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 _HOST = "127.0.0.1"
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_S = 0.005
+_READY_WITHIN_S = 180
+_LOG_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +40,15 @@ def cores() -> Cores:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. `ready_s` went by from its start to its first 200."""
+    """A running server. `ready_s` went by from its start until it answered.
+
+    `log` returns what it has written so far, 1 MiB at most.
+    """
 
     port: int
     pid: int
     ready_s: float
+    log: Callable[[], str] = str
 
 
 def free_port() -> int:
@@ -64,37 +71,58 @@ def pinned(command: Sequence[str], on: frozenset[int]) -> list[str]:
 
 @contextmanager
 def serving(
-    command: Sequence[str], port: int, on: frozenset[int], ready: str = "/healthz"
+    command: Sequence[str],
+    port: int,
+    on: frozenset[int],
+    ready: str = "/healthz",
+    env: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Server]:
-    """Run a server on the given cores until the end of the block."""
+    """Run an HTTP server on the given cores until the end of the block."""
+    with running(command, port, on, lambda: _answers(port, ready), env) as server:
+        yield server
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    port: int,
+    on: frozenset[int],
+    is_ready: Callable[[], bool],
+    env: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[Server]:
+    """Run a server on the given cores until the end of the block; `env` is added to ours."""
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
         process = subprocess.Popen(
             pinned(command, on),
             cwd=_ROOT,
-            env={k: v for k, v in os.environ.items() if not k.startswith("CACHEMW_")},
+            env={k: v for k, v in os.environ.items() if not k.startswith("CACHEMW_")} | {**env},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
         try:
             try:
-                ready_s = _wait(process, port, ready, started)
+                ready_s = _wait(process, is_ready, started)
             except RuntimeError as error:
-                log.seek(0)
-                error.add_note(log.read().decode(errors="replace"))
+                error.add_note(_log(log.fileno()))
                 raise
-            yield Server(port, process.pid, ready_s)
+            yield Server(port, process.pid, ready_s, lambda: _log(log.fileno()))
         finally:
             _stop(process)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, ready: str, started: float) -> float:
+def _log(file: int) -> str:
+    """Return what a process has written so far. Its own position in the file stays."""
+    return os.pread(file, _LOG_BYTES, 0).decode(errors="replace")
+
+
+def _wait(process: subprocess.Popen[bytes], is_ready: Callable[[], bool], started: float) -> float:
     while process.poll() is None:
-        if _answers(port, ready):
+        if is_ready():
             return time.perf_counter() - started
-        if time.perf_counter() - started > 120:
-            raise RuntimeError(f"{process.args!r}: not ready after 120 s")
+        if time.perf_counter() - started > _READY_WITHIN_S:
+            raise RuntimeError(f"{process.args!r}: not ready after {_READY_WITHIN_S} s")
         time.sleep(_POLL_S)
     raise RuntimeError(f"{process.args!r}: exited with {process.returncode}")
 

@@ -1,0 +1,1 @@
+"""cachemw beside what else one could put there: a bare application, nginx, LiteLLM's proxy."""
