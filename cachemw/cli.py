@@ -1,4 +1,4 @@
-"""The command line: `cachemw serve | demo | check-config`."""
+"""The command line: `cachemw serve | demo | check-config | entries`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cachemw import __version__
+from cachemw.admin.cli_parser import add_entries_parser
 from cachemw.config import Config, load_config, load_file
 from cachemw.errors import ConfigError
 
@@ -22,6 +23,7 @@ _EXAMPLES = """examples:
   OPENAI_API_KEY=... cachemw serve      the same in front of OpenAI
   cachemw serve --config cachemw.yaml   with a configuration file
   cachemw check-config cachemw.yaml     say whether a file can be used
+  cachemw entries list                  what a running server has stored
   cachemw new-key --name alice          make an API key and the lines for the configuration
 """
 
@@ -77,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     key.add_argument("--name", default="NAME", help="whose key it is")
     key.add_argument("--json", action="store_true", help="print one line of JSON")
     key.set_defaults(run=_new_key)
+
+    add_entries_parser(commands).set_defaults(run=_entries)
     return parser
 
 
@@ -161,6 +165,12 @@ def _new_key(arguments: argparse.Namespace) -> int:
     )
     print(f"alone:\n\nidentity:\n  keys:\n    - {entry}")
     return 0
+
+
+def _entries(arguments: argparse.Namespace) -> int:
+    from cachemw.admin.cli import run_entries
+
+    return run_entries(arguments, os.environ)
 
 
 def _one_blas_thread() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
+from cachemw.admin.media import LINES
 from cachemw.admin.models import (
     DeleteResult,
     Entry,
@@ -17,7 +18,6 @@ from cachemw.admin.models import (
     PurgeResult,
     StatsResult,
 )
-from cachemw.admin.replies import LINES
 from cachemw.admin.wire import EntryLine
 
 Described = dict[str, Any]

@@ -44,7 +44,9 @@ async def import_lines(
 
 
 def _refusal(fault: Fault, done: Imported) -> BadRequest:
-    return BadRequest(f"{str(fault).capitalize()}. {_so_far(done)}", param=fault.field or None)
+    where = f", field '{fault.field}'" if fault.field else ""
+    message = f"Line {fault.line}{where}: {fault.message}. {_so_far(done)}"
+    return BadRequest(message, param=fault.field or None)
 
 
 def _so_far(done: Imported) -> str:

@@ -9,9 +9,9 @@ from fastapi import Response
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
+from cachemw.admin.media import LINES
 from cachemw.errors import CacheUnavailable, StoreUnavailable
 
-LINES = "application/x-ndjson"
 HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 Chunks = AsyncGenerator[bytes, None]

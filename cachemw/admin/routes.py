@@ -14,9 +14,10 @@ from pydantic import ValidationError
 from cachemw.admin import described
 from cachemw.admin.audit import Audit, Caller
 from cachemw.admin.imports import import_lines
+from cachemw.admin.media import LINES
 from cachemw.admin.models import FilterQuery, ListQuery, PurgeRequest
 from cachemw.admin.purges import Purges
-from cachemw.admin.replies import LINES, Chunks, LinesReply, begun, json_reply
+from cachemw.admin.replies import Chunks, LinesReply, begun, json_reply
 from cachemw.admin.service import EntryAdmin
 from cachemw.admin.token import AdminToken
 from cachemw.admin.wire import entry_json

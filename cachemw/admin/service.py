@@ -45,11 +45,6 @@ class Fault:
     field: str
     message: str
 
-    def __str__(self) -> str:
-        """Return it as one sentence's beginning."""
-        where = f", field '{self.field}'" if self.field else ""
-        return f"line {self.line}{where}: {self.message}"
-
 
 @dataclass(slots=True)
 class Imported:
@@ -71,7 +66,7 @@ class ImportStopped(Exception):
     """An import met a line that it could not take."""
 
     def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
+        super().__init__(fault.message)
         self.fault = fault
 
 
