@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NoReturn
 
 from cachemw.endpoints.base import (
     Collector,
@@ -14,7 +13,7 @@ from cachemw.endpoints.base import (
     Verdict,
     usage_tokens,
 )
-from cachemw.errors import BadRequest
+from cachemw.errors import BadRequest, UpstreamBroken
 
 
 class Embeddings(Endpoint):
@@ -44,16 +43,13 @@ class Embeddings(Endpoint):
         return Verdict(complete, False, False, prompt, 0)
 
     def collector(self, params: Json) -> Collector:  # noqa: ARG002
-        """Embeddings do not stream (`check` has refused it)."""
-        return self._no_stream()
+        """Embeddings do not stream (`check` has refused it): it is the upstream that is wrong."""
+        raise UpstreamBroken("The upstream answered with a stream that nobody asked for.")
 
     def events(self, answer: Json, fresh: Fresh, *, usage: bool, piece: int) -> Iterator[bytes]:  # noqa: ARG002
         """Embeddings do not stream (`check` has refused it)."""
-        return self._no_stream()
+        raise BadRequest("'stream' is not supported for embeddings.", param="stream")
 
     def render(self, body: bytes, fresh: Fresh) -> bytes:  # noqa: ARG002
         """Return the stored form: there is nothing to renew."""
         return body
-
-    def _no_stream(self) -> NoReturn:
-        raise BadRequest("'stream' is not supported for embeddings.", param="stream")
