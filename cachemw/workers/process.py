@@ -11,7 +11,6 @@ import asyncio
 import logging
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +20,7 @@ from cachemw.config import ServerConfig
 
 log = logging.getLogger("cachemw.workers")
 
-_SLACK_S = 10.0
+_SLACK_S = 5.0
 STOP_NOW = signal.SIGUSR2
 """What a worker takes for SIGINT. Ctrl-C reaches it too, but deciding is for the supervisor."""
 
@@ -69,14 +68,18 @@ class WorkerProcess:
 
     @classmethod
     async def start(
-        cls, sockets: Sequence[int], env: Mapping[str, str], patience: Patience
+        cls,
+        command: Sequence[str],
+        sockets: Sequence[int],
+        env: Mapping[str, str],
+        patience: Patience,
     ) -> WorkerProcess:
         """Start a worker that inherits `sockets`; `follow` it. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "cachemw.workers.worker"),
+                    *command,
                     stdin=theirs.fileno(),
                     pass_fds=sockets,
                     env=env,

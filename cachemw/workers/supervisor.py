@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ from cachemw.workers.process import STOP_NOW, Ending, Patience, WorkerProcess
 
 log = logging.getLogger("cachemw.workers")
 
+COMMAND = (sys.executable, "-m", "cachemw.workers.worker")
 EXIT_NO_START = 3
 EXIT_KILLED = 1
 
@@ -43,6 +45,7 @@ class Supervisor:
         *,
         patience: Patience,
         backoff: Backoff | None = None,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self._config = config
         self._sockets = tuple(sockets)
@@ -51,10 +54,16 @@ class Supervisor:
         self._env = {**env, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
         self._patience = patience
         self._backoff = backoff or Backoff(first_s=0.1, most_s=30.0, healthy_after_s=10.0)
+        self._command = command
         self._running: dict[int, WorkerProcess] = {}
         self._served = asyncio.Event()
         self._stopping = asyncio.Event()
         self._code = 0
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers that run."""
+        return [worker.pid for worker in self._running.values()]
 
     async def run(self) -> int:
         """Serve until stopped; returns the exit code, of the first worker if it could not start."""
@@ -98,7 +107,9 @@ class Supervisor:
     async def _one(self, number: int) -> Ending:
         """Run one worker from its start to its end."""
         try:
-            worker = await WorkerProcess.start(self._sockets, self._env, self._patience)
+            worker = await WorkerProcess.start(
+                self._command, self._sockets, self._env, self._patience
+            )
         except OSError as error:  # out of memory or of processes: that may pass
             log.error("no worker can be started", extra={"error": type(error).__name__})
             return Ending(EXIT_NO_START, 0.0)
