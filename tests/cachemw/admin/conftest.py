@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import pytest
 from fastapi import FastAPI
@@ -72,7 +71,6 @@ class Admin:
     entries: EntryAdmin
     forgotten: list[bytes] = field(default_factory=list)
     learnt: list[Document] = field(default_factory=list)
-    token: str | None = TOKEN
 
     async def call(
         self,
@@ -115,8 +113,7 @@ class Admin:
 
 def admin_over(store: DocumentStore, clock: Clock, sha: str | None = None) -> Admin:
     """Join the endpoints as app.py does."""
-    loop = asyncio.get_running_loop()
-    fence = Fence(clock, loop.time)
+    fence = Fence(clock, time.monotonic)
     forgotten: list[bytes] = []
     learnt: list[Document] = []
 
@@ -129,7 +126,7 @@ def admin_over(store: DocumentStore, clock: Clock, sha: str | None = None) -> Ad
     reader = LineReader({e.name: e for e in endpoints().values()}, MAX_BODY)
     entries = EntryAdmin(store, reader, fence, clock, forget=forget, learn=learn)
     token = AdminToken(sha256(TOKEN.encode()).hexdigest() if sha is None else sha or None)
-    routes = AdminRoutes(entries, token, Audit(loop.time), MAX_LINE)
+    routes = AdminRoutes(entries, token, Audit(time.monotonic), MAX_LINE)
     app = control_app(
         Metrics(), Readiness(), endpoints(), _no_lifespan, _nothing, [routes.router()]
     )
@@ -164,7 +161,7 @@ async def admin(store: DocumentStore, clock: Clock) -> Admin:
 
 @pytest.fixture
 async def memory_admin(clock: Clock) -> Admin:
-    """The same over one store where it does not matter which."""
+    """Return the same over one store, where it does not matter which."""
     return admin_over(MemoryStore(clock, 1 << 28), clock)
 
 
@@ -175,12 +172,3 @@ async def _no_lifespan(_: FastAPI) -> AsyncIterator[None]:
 
 async def _nothing() -> None:
     pass
-
-
-def same_vector(left: Document, right: Document) -> bool:
-    """Whether two documents' vectors are the same bytes."""
-    assert left.embedded is not None
-    assert right.embedded is not None
-    return np.array_equal(
-        left.embedded.vector.view(np.uint32), right.embedded.vector.view(np.uint32)
-    )
