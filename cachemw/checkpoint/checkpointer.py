@@ -44,7 +44,7 @@ class Checkpointer:
         self._metrics = metrics
         self._env = {name: value for name, value in env.items() if name != _NOT_INHERITED}
         self._worth_it = worth_it
-        self._process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | None = None
 
     async def run(self, embedder: Embedder, vectors: int) -> None:
         """Write one, if there are `vectors` enough; a failure is logged and costs nothing else."""
@@ -62,13 +62,13 @@ class Checkpointer:
 
     async def aclose(self) -> None:
         """Stop what is being written; the last snapshot stays."""
-        if self._process is not None:
-            self._process.kill()
-            await self._process.wait()
-            self._process = None
+        if self.process is not None:
+            self.process.kill()
+            await self.process.wait()
+            self.process = None
 
     async def _write(self, job: CheckpointJob) -> str:
-        process = self._process = await asyncio.create_subprocess_exec(
+        process = self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "cachemw.checkpoint.worker"),
             stdin=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -76,6 +76,8 @@ class Checkpointer:
         )
         # On stdin: the command line is there for everybody to see, and the URL has a password.
         _, said = await process.communicate(job.to_json())
-        self._process = None
+        self.process = None
         code = process.returncode or 0
-        return _OUTCOMES.get(code) or said.decode(errors="replace")[-100:].strip() or f"exit {code}"
+        kind = said.decode(errors="replace").strip()
+        # The kind of an error, and nothing that might quote what is stored.
+        return _OUTCOMES.get(code) or (kind if kind.isidentifier() else f"exit {code}")
