@@ -59,17 +59,15 @@ def sizes(data: DataSet, wanted: Sequence[int]) -> Iterator[Size]:
 
 def recall(exact: VectorIndex, approximate: VectorIndex, queries: Vectors) -> float:
     """Return for which share of the queries both agree on the nearest."""
-    agreed = sum(
-        exact.search(query, 1)[0].key == approximate.search(query, 1)[0].key for query in queries
-    )
-    return agreed / len(queries)
+    pairs = ((exact.search(query, 1)[0], approximate.search(query, 1)[0]) for query in queries)
+    return sum(one.entry == other.entry for one, other in pairs) / len(queries)
 
 
 def _fill(index: VectorIndex, stored: Vectors, begin: int, end: int) -> float:
     """Insert one by one, as the server does; return the seconds."""
     started = time.perf_counter()
     for position in range(begin, end):
-        index.add(position.to_bytes(4, "big"), stored[position])
+        index.add(position, stored[position])
     return time.perf_counter() - started
 
 

@@ -38,7 +38,7 @@ def rows(count: int, seed: int = 0) -> Vector:
 
 
 def kind(index: PartitionedIndex, partition: bytes = P) -> type[Any]:
-    return type(index._partitions[partition].index)
+    return type(index._partitions[partition].segments[0].index)
 
 
 class OverlapChecker:
@@ -148,7 +148,7 @@ async def test_a_graph_is_never_called_by_two_threads_at_once(index: Partitioned
     for n, vector in enumerate(vectors[:60]):
         await index.add(P, b"%d" % n, vector, NEVER)
     await index.settled()
-    graph = index._partitions[P].index
+    graph = index._partitions[P].segments[0].index
     assert isinstance(graph, HnswIndex)
     checker = graph._graph = OverlapChecker(graph._graph)
     inserts = (index.add(P, b"%d" % n, v, NEVER) for n, v in enumerate(vectors[60:160]))
@@ -166,7 +166,7 @@ async def test_removed_vectors_do_not_pile_up_in_a_graph(index: PartitionedIndex
         if n % 50 == 0:
             await index.settled()
     await index.settled()
-    graph = index._partitions[P].index
+    graph = index._partitions[P].segments[0].index
     assert isinstance(graph, HnswIndex)
     assert len(graph) == len(index) == 80
     # As many as there are live ones, and what came during the last rebuild.
@@ -175,27 +175,23 @@ async def test_removed_vectors_do_not_pile_up_in_a_graph(index: PartitionedIndex
         assert (await index.search(P, vectors[n], 1))[0].key == b"%d" % (n % 80)
 
 
-class UnbuildableIndex(PartitionedIndex):
-    """An index that never gets the memory for a graph."""
+async def test_a_build_that_fails_leaves_the_scan_serving_and_is_not_tried_at_once_again(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, vectors, builds = PartitionedIndex(DIMENSION, SMALL), rows(250), []
 
-    builds = 0
-
-    async def _new_graph(self, old: FlatIndex | HnswIndex) -> HnswIndex:
-        self.builds += 1
+    def no_memory(*_: Any) -> None:
+        builds.append(len(index))
         raise MemoryError
 
-
-async def test_a_build_that_fails_leaves_the_scan_serving_and_is_not_tried_at_once_again(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    index, vectors = UnbuildableIndex(DIMENSION, SMALL), rows(250)
+    monkeypatch.setattr("cachemw.index.rebuild.Rebuilder._empty", no_memory)
     for n, vector in enumerate(vectors):
         await index.add(P, b"%d" % n, vector, NEVER)
         await index.settled()
     assert kind(index) is FlatIndex
     assert (await index.search(P, vectors[55], 1))[0].key == b"55"
     assert [r.message for r in caplog.records].count("dependency failed") == 1
-    assert index.builds == 3  # at 51 vectors, 103 and 207
+    assert builds == [51, 103, 207]
     await index.aclose()
 
 
@@ -250,7 +246,7 @@ async def test_a_search_past_its_time_limit_is_an_error_that_the_path_knows() ->
         await index.add(P, b"%d" % n, vector, NEVER)
     await index.settled()
     release = threading.Event()
-    busy = index._graphs.submit(release.wait, 10)
+    busy = index._graphs.submit(lambda: release.wait(10), urgent=True)
     with pytest.raises(IndexUnavailable):
         await index.search(P, vectors[0], 1)
     release.set()
