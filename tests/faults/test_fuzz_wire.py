@@ -16,7 +16,7 @@ import pytest
 from tests.faults.conftest import Fleet, ask
 from tests.support.mutation import Sent, mutated_bytes, request
 
-REQUESTS = 3_000
+REQUESTS = 3_200
 AT_ONCE = 250
 # What is damaged so that the server waits for more is given up; what is whole must be answered.
 PATIENCE, WITHIN = 1.0, 60.0
