@@ -1,10 +1,12 @@
 """Documents in one SQLite file, shared by every process on the machine that opens it.
 
-Two threads own a connection each and are fed by a queue; the event loop only hands jobs over:
+Threads own a connection each and are fed by a queue; the event loop only hands jobs over:
 
     writer   takes everything that queued up while its last transaction ran into the next one
              (group commit), so that many small answers cost one commit
-    reader   answers gets and index batches; WAL lets it read while the writer writes
+    reader   answers gets and steps of scans; WAL lets it read while the writer writes
+
+and a third one makes checkpoints (`sqlite_checkpoint`).
 
 With WAL and synchronous=NORMAL a committed row survives the death of the process at any
 instruction; a power failure can take the last transactions with it, but never leaves half of one.
@@ -19,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -36,6 +38,7 @@ from cachemw.stores.base import (
 )
 from cachemw.stores.codec import DocumentCodec
 from cachemw.stores.settings import StoreSettings
+from cachemw.stores.sqlite_checkpoint import Checkpointer
 from cachemw.stores.sqlite_file import open_file
 from cachemw.stores.sqlite_scans import Step
 from cachemw.stores.sqlite_thread import ConnectionThread, run_each, run_transaction
@@ -52,7 +55,7 @@ class SqliteStore(DocumentStore):
     """Keeps documents in the SQLite file at `settings.path`.
 
     `clock` returns Unix seconds. `timeout_s` limits a `get`, `write_timeout_s` everything else
-    but `start` and `aclose`, which take 10 s and twice 10 s at most; past them, or with
+    but `start` and `aclose`, which take 10 s and three times 10 s at most; past them, or with
     `queue_limit` operations or 64 MiB waiting already, `StoreUnavailable` is raised. A `put` that
     timed out may still be carried out. `max_bytes` bounds the stored bytes: beyond, the oldest
     documents go. Changes are logged as `origin`'s, the `changes_kept` newest of them are kept. The
@@ -100,6 +103,8 @@ class SqliteStore(DocumentStore):
             queue_limit=settings.queue_limit,
         )
 
+        self._checkpointer = Checkpointer(partial(connect, busy_timeout_s=settings.write_timeout_s))
+
     async def start(self) -> None:
         """Open the file, creating it (0600) and its directory (0700) where absent.
 
@@ -111,8 +116,10 @@ class SqliteStore(DocumentStore):
         await self._writer.start(deadline)
         try:
             await self._reader.start(deadline)
+            await self._checkpointer.start(deadline)
         except BaseException:
             self._writer.stop()
+            self._reader.stop()
             raise
 
     async def get(self, key: bytes) -> Document | None:
@@ -193,10 +200,9 @@ class SqliteStore(DocumentStore):
 
     async def aclose(self) -> None:
         """Carry out what was accepted, then close; may be called again."""
-        try:
-            await self._writer.aclose(_CLOSE_TIMEOUT_S)
-        finally:
-            await self._reader.aclose(_CLOSE_TIMEOUT_S)
+        async with AsyncExitStack() as stack:
+            for thread in (self._reader, self._checkpointer, self._writer):
+                stack.push_async_callback(thread.aclose, _CLOSE_TIMEOUT_S)
 
     async def _scan(
         self, read: Callable[..., Step[_T, _Position]], start: _Position
@@ -217,7 +223,9 @@ class SqliteStore(DocumentStore):
         return await self._reader.call(work, _deadline(self._write_timeout_s))
 
     async def _write(self, work: Callable[[sqlite3.Connection], _T], size: int = 0) -> _T:
-        return await self._writer.call(work, _deadline(self._write_timeout_s), size)
+        result = await self._writer.call(work, _deadline(self._write_timeout_s), size)
+        self._checkpointer.wrote(size)
+        return result
 
     async def _discard(self, corrupt: Sequence[rows.CorruptRow], deadline: float) -> None:
         """Report and delete damaged rows; raises nothing, for to the caller they are absent."""

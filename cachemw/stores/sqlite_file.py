@@ -18,6 +18,10 @@ from cachemw.stores.sqlite_schema import APPLICATION_ID, SCHEMA_VERSION, pragma,
 #: Beyond this the log is cut back after a checkpoint; a burst must not keep its size for ever.
 _WAL_LIMIT = 64 << 20
 
+#: Pages of log after which a commit makes a checkpoint itself: four times SQLite's default, which
+#: is what `sqlite_checkpoint` works with.
+_BACKSTOP_PAGES = 4000
+
 #: Errors of opening that waiting does not cure.
 _UNUSABLE = (
     sqlite3.SQLITE_NOTADB,
@@ -115,6 +119,7 @@ def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
     connection.text_factory = bytes
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_BACKSTOP_PAGES}")
     return connection
 
 

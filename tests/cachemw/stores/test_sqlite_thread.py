@@ -86,7 +86,7 @@ async def test_threads_end_with_the_store(open_sqlite: Any, tmp_path: Path) -> N
         return [t.name for t in threading.enumerate() if t.name.startswith("cachemw-sqlite")]
 
     store = await open_sqlite()
-    assert len(threads()) == 2
+    assert len(threads()) == 3
     await store.aclose()
     with pytest.raises(ConfigError):
         await open_sqlite(path=tmp_path)
