@@ -14,7 +14,7 @@ from cachemw.errors import UpstreamBroken
 from cachemw.flight import Flight, FlightHead, Piece
 from cachemw.http.sse import SseEvent, SseSplitter
 from cachemw.keep import Fetched, Keeper
-from cachemw.send import Sent, Sender
+from cachemw.send import Sender, Sent
 
 
 class Fetcher:

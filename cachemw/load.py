@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
+from typing import Self
 
 from cachemw_policies.load import (
     LoadFigures,
@@ -114,7 +115,7 @@ class ModelCall:
             self._heard = True
             self._load.first_token(self._place, self.seconds)
 
-    def __enter__(self) -> ModelCall:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

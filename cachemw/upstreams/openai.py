@@ -130,11 +130,8 @@ class OpenAIUpstream(Upstream):
             headers.append((b"content-length", str(len(request.body)).encode()))
         if self._authorization is None:
             return headers
-        return [
-            (name, value)
-            for name, value in headers
-            if name not in CREDENTIALS
-        ] + [(b"authorization", self._authorization)]
+        kept = [header for header in headers if header[0] not in CREDENTIALS]
+        return [*kept, (b"authorization", self._authorization)]
 
     @contextlib.contextmanager
     def _mapped(self, began: float, *, before_head: bool) -> Iterator[None]:

@@ -42,7 +42,9 @@ def request() -> HttpRequest:
 
 def forwarder(router: Router) -> Forwarder:
     metrics = Metrics()
-    return Forwarder(router, Sender(router, UpstreamLoad(metrics, Clock(), LoadSettings())), metrics)
+    return Forwarder(
+        router, Sender(router, UpstreamLoad(metrics, Clock(), LoadSettings())), metrics
+    )
 
 
 async def listed(*backends: Backend) -> Any:

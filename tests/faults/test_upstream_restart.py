@@ -115,9 +115,7 @@ async def all_given_back(server: ServerProcess) -> None:
     await eventually(idle, "idle")
     async with httpx.AsyncClient(headers=AUTH, timeout=BOUND) as client:
         asked = (
-            client.post(
-                server.url + "/v1/chat/completions", json=chat(f"At once {n}", "delay=1.0")
-            )
+            client.post(server.url + "/v1/chat/completions", json=chat(f"At once {n}", "delay=1.0"))
             for n in range(CLIENTS)
         )
         assert {reply.status_code for reply in await asyncio.gather(*asked)} == {200}

@@ -146,7 +146,11 @@ def faulty(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[S
     with ExitStack() as stack:
         fleet = Fleet(stack, tmp_path_factory.mktemp("faulty"), models)
         upstreams = [
-            {"name": name, "models": [name], "base_url": stack.enter_context(speaking(talk)) + "/v1"}
+            {
+                "name": name,
+                "models": [name],
+                "base_url": stack.enter_context(speaking(talk)) + "/v1",
+            }
             | LIMITS
             for name, talk in talks.items()
         ]

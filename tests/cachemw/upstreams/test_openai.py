@@ -23,7 +23,7 @@ from cachemw.upstreams.health import UpstreamHealth
 from cachemw.upstreams.openai import Limits, OpenAIUpstream
 from tests.cachemw.upstreams.conftest import Clock, healthy
 from tests.support.fakes import RunningFake, running_fake
-from tests.support.servers import free_port
+from tests.support.servers import free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -224,11 +224,9 @@ async def test_what_does_not(fake: RunningFake, status: int) -> None:
 
 async def test_a_client_that_leaves_is_no_failure(fake: RunningFake) -> None:
     upstream = make(fake.url, health=healthy(failures=1))
+    before = fake.calls()
     task = asyncio.create_task(upstream.send(call("hang")))
-    wait = asyncio.get_running_loop()
-    before = wait.time()
-    while not fake.record.calls["chat.completions"] and wait.time() < before + 10:
-        await asyncio.sleep(0.005)
+    await asyncio.to_thread(wait_until, lambda: fake.calls() > before)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await read(await upstream.send(call()))

@@ -14,10 +14,11 @@ from cachemw_policies.load import (
     first_token,
 )
 
+IDLE = LoadFigures()
 SETTINGS = LoadSettings(tau_s=10.0, baseline_tau_s=600.0)
 
 
-def after(*samples: tuple[float, float], figures: LoadFigures = LoadFigures()) -> LoadFigures:
+def after(*samples: tuple[float, float], figures: LoadFigures = IDLE) -> LoadFigures:
     """Return the figures after samples of (time, seconds to the first token)."""
     for now, seconds in samples:
         figures = first_token(figures, SETTINGS, seconds, now)
