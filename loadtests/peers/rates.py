@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ BARE_BAR = 0.6
 LITELLM_BAR = 100.0
 _LONGER = 2
 _TRIES = 3
+_SETTLE_S = 0.1
+_SETTLES = 200
+_IDLE = 0.5
 _EXACT = {"x-cachemw-mode": "exact"}
 _HEAD = ("connections, subject", "req/s", "p50 ms", "p99 ms", "CPU µs/request")
 
@@ -219,7 +223,9 @@ async def _run(field: Field, subject: Subject, number: int, work: Work, seconds:
     if subject.slow and number >= JUDGED:
         seconds *= _LONGER
     load = await _patiently(server.port, script, number, seconds, field.load_cores(subject))
-    spent, made = cpu_seconds(server.pid) - cpu, field.upstream_calls() - calls
+    spent = cpu_seconds(server.pid) - cpu
+    await _settled(server.pid)
+    made = field.upstream_calls() - calls
     if work.calls is not None:
         # Those under way when wrk stops are in the upstream's count only.
         under_way = work.calls * number
@@ -237,6 +243,15 @@ async def _patiently(
         except NoReply:
             continue
     return await wrk.wrk(port, script, number, seconds << _TRIES, on)
+
+
+async def _settled(pid: int) -> None:
+    """Wait until a server is done with what wrk has left behind, or it would be the next one's."""
+    for _ in range(_SETTLES):
+        before = cpu_seconds(pid)
+        await asyncio.sleep(_SETTLE_S)
+        if cpu_seconds(pid) - before < _IDLE * _SETTLE_S:
+            return
 
 
 async def _check(subject: Subject, probe: Shot) -> None:

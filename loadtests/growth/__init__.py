@@ -1,0 +1,1 @@
+"""How cachemw fares with a thousand entries and with a million."""
