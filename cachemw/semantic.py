@@ -90,9 +90,10 @@ class SemanticTier:
             return None
         if not parts.index.has(asked.partition):
             # Nothing to compare with: the embedding is made while the upstream thinks, once the
-            # call is on its way.
-            loop = asyncio.get_running_loop()
-            loop.call_later(_CALL_FIRST_SECONDS, self._embedding, parts, asked)
+            # call is on its way, if there will be one.
+            if not ask.directives.only_if_cached:
+                loop = asyncio.get_running_loop()
+                loop.call_later(_CALL_FIRST_SECONDS, self._embedding, parts, asked)
             return None
         try:
             return await self._search(parts, ask, asked)

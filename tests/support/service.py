@@ -247,6 +247,7 @@ class Parts:
     commit_wait: float = 5.0
     follower_wait: float = 30.0
     embed_timeout: float = 0.3
+    threshold: float = 0.93
 
 
 @asynccontextmanager
@@ -260,7 +261,7 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
     embedder = parts.embedder
     semantic = batcher = index = None
     if embedder is not None:
-        semantic = SemanticTier(SemanticSettings(0.93, 8, 2000), exact, state, metrics)
+        semantic = SemanticTier(SemanticSettings(parts.threshold, 8, 2000), exact, state, metrics)
         batcher = MicroBatcher(embedder, timeout_s=parts.embed_timeout)
         await batcher.start()
         index = parts.index
