@@ -163,7 +163,7 @@ class EntriesCommand:
         if not self._asks:
             return True
         conditions = ", ".join(f"{name} {value}" for name, value in wanted.items())
-        self._err.print(plain(f"{counted(matched)} match ({conditions or 'everything'})."))
+        self._err.print(plain(f"Matching {conditions or 'everything'}: {counted(matched)}."))
         answer = self._err.input("Remove them? [y/N] ", markup=False)
         return answer.strip().lower() in ("y", "yes")
 

@@ -50,7 +50,7 @@ def _refusal(fault: Fault, done: Imported) -> BadRequest:
 
 
 def _so_far(done: Imported) -> str:
-    return f"{done.imported} entries were stored before that."
+    return f"Stored before that: {done.imported}."
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

@@ -153,6 +153,8 @@ class EntryAdmin:
         held: list[Document] = []
         size = 0
         async for number, line in lines:
+            # Lines that are there already come without a pause, and take a millisecond each.
+            await asyncio.sleep(0)
             try:
                 document = self._reader.imported(line)
             except BadEntry as error:

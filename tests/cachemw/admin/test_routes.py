@@ -166,7 +166,7 @@ async def test_an_import_stops_at_a_wrong_line_and_names_it(admin: Admin) -> Non
     error = reply.json()["error"]
     assert (reply.status, error["param"]) == (400, "id")
     assert "line 3, field 'id'" in error["message"].lower()
-    assert "1 entries were stored" in error["message"]
+    assert "Stored before that: 1." in error["message"]
     assert await admin.ids() == {orjson.loads(lines[0])["id"]}
 
 

@@ -1,0 +1,131 @@
+"""`cachemw entries` against real servers: what is removed stays removed, everywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.conftest import ROOT, Fleet, ask, only_if_cached
+from tests.support.servers import ServerProcess, wait_until
+
+TOKEN = "the-token-of-this-test"
+ADMIN = {"token_sha256": sha256(TOKEN.encode()).hexdigest()}
+QUESTION = "How do I reset my account password?"
+PARAPHRASE = "How can I reset my account password?"
+Entries = Callable[..., list[Any]]
+
+
+def _command(server: ServerProcess, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "cachemw", "entries", *arguments, "--url", server.url]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {"CACHEMW_ADMIN_TOKEN": TOKEN}
+
+
+@pytest.fixture
+def entries() -> Entries:
+    """Run `cachemw entries ARGUMENTS --json` to its end; returns what it printed."""
+
+    def run(server: ServerProcess, *arguments: str, code: int = 0) -> list[Any]:
+        done = subprocess.run(
+            [*_command(server, *arguments), "--json"],
+            cwd=ROOT,
+            env=_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+def test_a_restart_does_not_undo_a_purge(fleet: Fleet, entries: Entries) -> None:
+    upstream = fleet.upstream()
+    config = fleet.config(upstream.url, admin=ADMIN)
+    server = fleet.cachemw(config)
+    for number in range(20):
+        ask(server, f"Question {number}")
+    assert len(entries(server, "list")) == 20
+    (counts,) = entries(server, "purge", "--model", "fake-large", "--younger-than", "1h")
+    assert counts == {"matched": 20, "removed": 20, "dry_run": False}
+    server.kill()
+    server = fleet.cachemw(config)
+    assert entries(server, "list", code=1) == []
+    assert only_if_cached(server, "Question 0").status_code == 504
+
+
+def test_export_purge_import_hits_as_before(fleet: Fleet, entries: Entries, tmp_path: Path) -> None:
+    upstream = fleet.upstream()
+    server = fleet.cachemw(
+        fleet.config(upstream.url, mode="semantic", semantic={"threshold": 0.85}, admin=ADMIN)
+    )
+    first = ask(server, QUESTION).json()["choices"]
+    assert ask(server, PARAPHRASE).headers["x-cachemw-layer"] == "semantic"
+    before, after = tmp_path / "before.jsonl", tmp_path / "after.jsonl"
+    entries(server, "export", str(before))
+    assert entries(server, "purge", "--all")[0]["removed"] == 1
+    # Neither by its key nor by its vector.
+    assert only_if_cached(server, QUESTION).status_code == 504
+    assert only_if_cached(server, PARAPHRASE).status_code == 504
+    assert entries(server, "import", str(before))[0]["imported"] == 1
+    upstream.kill()
+    assert ask(server, PARAPHRASE).headers["x-cachemw-layer"] == "semantic"
+    exact = ask(server, QUESTION)
+    assert exact.headers["x-cachemw-layer"] == "exact"
+    assert exact.json()["choices"] == first
+    entries(server, "export", str(after))
+    assert after.read_bytes() == before.read_bytes()
+
+
+def test_a_purge_reaches_another_replica(fleet: Fleet, entries: Entries) -> None:
+    upstream = fleet.upstream()
+    config = fleet.config(upstream.url, mode="semantic", semantic={"threshold": 0.85}, admin=ADMIN)
+    one, other = fleet.cachemw(config), fleet.cachemw(config)
+    ask(one, QUESTION)
+    assert ask(other, QUESTION).headers["x-cachemw-layer"] == "exact"  # now in its memory
+    entries(one, "purge", "--tenant", entries(one, "list")[0]["tenant"])
+    wait_until(lambda: only_if_cached(other, QUESTION).status_code == 504, what="purge there")
+    assert only_if_cached(other, PARAPHRASE).status_code == 504
+
+
+def test_an_interrupted_export_leaves_no_file(
+    fleet: Fleet, entries: Entries, tmp_path: Path
+) -> None:
+    upstream = fleet.upstream()
+    server = fleet.cachemw(fleet.config(upstream.url, admin=ADMIN))
+    ask(server, QUESTION)
+    line = tmp_path / "line.jsonl"
+    entries(server, "export", str(line))
+    many = tmp_path / "many.jsonl"
+    entry = json.loads(line.read_text())
+    with many.open("w") as out:
+        for number in range(20_000):
+            entry["id"] = sha256(b"%d" % number).hexdigest()
+            out.write(json.dumps(entry) + "\n")
+    assert entries(server, "import", str(many))[0]["imported"] == 20_000
+    folder = tmp_path / "exports"
+    folder.mkdir()
+    process = subprocess.Popen(
+        _command(server, "export", str(folder / "all.jsonl")),
+        cwd=ROOT,
+        env=_environment(),
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: any(folder.iterdir()), timeout=60, what="an export that writes")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    assert not list(folder.iterdir())
