@@ -73,7 +73,8 @@ class ClusterServers(Servers):
         for number, command in enumerate(commands):
             by_server.setdefault(self._owner(command), []).append(number)
         if len(by_server) == 1:
-            return checked(await self._run_at(*by_server, commands, deadline))
+            (address,) = by_server
+            return checked(await self._run_at(address, commands, deadline))
         parts = await asyncio.gather(
             *(
                 self._run_at(address, [commands[number] for number in numbers], deadline)

@@ -86,6 +86,18 @@ end
 return redis.call('ZRANGE', KEYS[1], first, first + ARGV[4] - 1, 'WITHSCORES')
 """)
 
+#: KEYS log; ARGV its size, what happened, origin, keys. Trims first: where maxmemory is reached a
+#: script that has begun to write may go on, and just then what is removed has to be told of.
+RECORD = Script("""
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[1])
+local fields = {ARGV[2], ARGV[3]}
+for n = 4, #ARGV do
+    fields[#fields + 1] = 'k'
+    fields[#fields + 1] = ARGV[n]
+end
+return redis.call('XADD', KEYS[1], '*', unpack(fields))
+""")
+
 #: KEYS log, id; ARGV a new id. Returns the id and the newest record's, making both where absent.
 NEWEST = Script("""
 local id = redis.call('GET', KEYS[2])
@@ -159,6 +171,5 @@ def shard_of(key: bytes) -> int:
 
 
 def time_to_live_ms(expires_at: float, now: float) -> int:
-    """Return the milliseconds from `now` to `expires_at` (Unix seconds), at least 1."""
-    left = 1000 * (expires_at - now)
-    return _LONGEST_MS if left > _LONGEST_MS else max(1, math.ceil(left))
+    """Return the milliseconds from `now` to `expires_at` (Unix seconds): 1 to ten years."""
+    return math.ceil(min(max(1000 * (expires_at - now), 1), _LONGEST_MS))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cachemw.stores.base import Change, ChangeBatch, ChangeKind
-from cachemw.stores.redis_layout import NEWEST, Layout
+from cachemw.stores.redis_layout import NEWEST, RECORD, Layout
 from cachemw.stores.redis_servers import Command, Servers
 
 
@@ -38,10 +38,8 @@ class RedisLog:
 
     def record(self, kind: ChangeKind, keys: Sequence[bytes]) -> Command:
         """Return the command that logs a change."""
-        fields = [field for key in keys for field in (b"k", key)]
-        bound = ("MAXLEN", "~", self.kept)
-        words = ("XADD", self._layout.log, *bound, "*", kind.value, self.origin, *fields)
-        return Command(self._layout.log, words)
+        log = [self._layout.log]
+        return Command.of_script(RECORD, log, self.kept, kind.value, self.origin, *keys)
 
     async def newest(self, deadline: float) -> str:
         """Return the cursor after the newest change; begins the log where there is none."""
@@ -76,8 +74,12 @@ def _cursor(store: bytes, record: bytes) -> str:
 
 
 def _is_record(text: str) -> bool:
+    """Return whether Redis takes `text` for the id of a record: two numbers of 64 bits."""
     parts = text.split("-")
-    return len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts)
+    return len(parts) == 2 and all(
+        part.isascii() and part.isdigit() and len(part) <= 20 and int(part) < 1 << 64
+        for part in parts
+    )
 
 
 def _change(fields: Sequence[Any]) -> Change | None:

@@ -23,6 +23,7 @@ from cachemw_policies.breaker import (
     succeeded,
     tripped,
 )
+from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from cachemw.errors import StoreUnavailable
@@ -109,17 +110,15 @@ class RedisNode:
         while the server is left alone or the queue is full, otherwise by `deadline` (of the
         event loop's clock).
         """
-        self._check()
-        if self._pending >= self._limits.queue:
-            msg = f"{self._pending} operations wait for Redis already"
-            raise StoreUnavailable(msg)
+        self._check_room()
+        self._check_breaker()
         self._enter()
         began: float | None = None
         try:
             async with asyncio.timeout_at(deadline), self._room:
-                self._check()  # it may have failed meanwhile
+                self._check_breaker()  # it may have failed meanwhile
                 began = _now()
-                replies = await self._exchange(await self._acquire(), commands)
+                replies = await self._ask(commands)
         except (TimeoutError, RedisError, OSError) as error:
             # Waiting for a free connection in vain says nothing about the server.
             if began is not None:
@@ -138,7 +137,7 @@ class RedisNode:
         """
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._exchange(await self._acquire(), commands)
+                return await self._ask(commands)
         except (TimeoutError, RedisError, OSError):
             self._breaker = tripped(self._limits.breaker, _now())
             self._recover_later()
@@ -154,11 +153,16 @@ class RedisNode:
             await asyncio.wait_for(self._done.wait(), timeout_s)
         await self._drop_idle()
 
-    def _check(self) -> None:
+    def _check_room(self) -> None:
         if not self._open:
             msg = "the document store is not open"
             raise StoreUnavailable(msg)
-        if not self.available:
+        if self._pending >= self._limits.queue:
+            msg = f"{self._pending} operations wait for Redis already"
+            raise StoreUnavailable(msg)
+
+    def _check_breaker(self) -> None:
+        if self._breaker.state is not BreakerState.CLOSED:
             msg = "Redis failed and has not answered since"
             raise StoreUnavailable(msg)
 
@@ -171,14 +175,25 @@ class RedisNode:
         if self._pending == 0:
             self._done.set()
 
-    async def _acquire(self) -> Connection:
+    async def _ask(self, commands: Sequence[Words]) -> list[Any]:
+        connection = await self._idle()
+        if connection is not None:
+            try:
+                return await self._exchange(connection, commands)
+            except LostConnection:
+                # The server closes connections that are idle, and all of them when it restarts:
+                # that says nothing about the server as it is now.
+                await self._drop_idle()
+        return await self._exchange(self._connect(), commands)
+
+    async def _idle(self) -> Connection | None:
         while self._free:
             connection = self._free.pop()
             # What is there to read on an idle connection is its end.
             if connection.is_connected and not await connection.can_read():
                 return connection
             await connection.disconnect(nowait=True)
-        return self._connect()
+        return None
 
     async def _exchange(self, connection: Connection, commands: Sequence[Words]) -> list[Any]:
         try:

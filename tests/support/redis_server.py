@@ -7,13 +7,14 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
+from redis.crc import key_slot
 
 from tests.support.servers import free_port, wait_until
 
@@ -96,6 +97,11 @@ class RedisServer:
         """Let it go on."""
         self._send(signal.SIGCONT)
 
+    def resume_if_paused(self) -> None:
+        """Let it go on, if it runs at all."""
+        if self.process is not None:
+            self.resume()
+
     def kill(self) -> None:
         """End it at once."""
         if self.process is not None:
@@ -154,16 +160,15 @@ class RedisClusterServers:
         """The URL of the first node."""
         return self.nodes[0].url
 
-    def master_of(self, key: str) -> RedisServer:
-        """Return the node that has `key` now."""
+    def masters_of(self, keys: Sequence[bytes]) -> list[RedisServer]:
+        """Return the nodes that have `keys` now."""
         asked = next(node for node in self.nodes if node.process is not None)
-        slot = int(asked.ask("cluster", "keyslot", key))
-        for line in asked.ask("cluster", "nodes").splitlines():
-            _, address, flags, _, _, _, _, _, *ranges = line.split()
-            if "master" in flags and "fail" not in flags and _covers(ranges, slot):
-                port = int(address.split("@")[0].rpartition(":")[2])
-                return next(node for node in self.nodes if node.port == port)
-        raise LookupError(key)
+        parts = [_part(line) for line in asked.ask("cluster", "nodes").splitlines()]
+        by_port = {node.port: node for node in self.nodes}
+        return [
+            next(by_port[port] for port, slots in parts if any(key_slot(key) in r for r in slots))
+            for key in keys
+        ]
 
     def __enter__(self) -> Self:
         for node in self.nodes:
@@ -193,13 +198,14 @@ class RedisClusterServers:
         )
 
 
-def _covers(ranges: list[str], slot: int) -> bool:
-    for text in ranges:
-        if not text.startswith("["):
-            first, _, last = text.partition("-")
-            if int(first) <= slot <= int(last or first):
-                return True
-    return False
+def _part(line: str) -> tuple[int, list[range]]:
+    """Return the port and the slots of a node, from its line of CLUSTER NODES."""
+    _, address, flags, _, _, _, _, _, *slots = line.split()
+    port = int(address.split("@")[0].rpartition(":")[2])
+    if "fail" in flags:
+        return port, []
+    edges = [text.partition("-") for text in slots if not text.startswith("[")]
+    return port, [range(int(first), int(last or first) + 1) for first, _, last in edges]
 
 
 def _cluster_port() -> int:

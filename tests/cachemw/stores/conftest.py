@@ -157,7 +157,9 @@ async def open_redis_at(
     namespace = f"test-{secrets.token_hex(8)}"
     async with AsyncExitStack() as stack:
 
-        async def open_store(url: str, **changed: Any) -> RedisStore:
+        async def open_store(
+            url: str, opened: Callable[[RedisStore], None] = lambda _: None, **changed: Any
+        ) -> RedisStore:
             options: dict[str, Any] = {
                 "kind": "redis",
                 "url": url,
@@ -169,6 +171,7 @@ async def open_redis_at(
             settings = StoreSettings(**(options | changed))
             store = make_redis_store(settings, clock, corrupt.append)
             stack.push_async_callback(store.aclose)
+            opened(store)  # also where the start fails
             await store.start()
             return store
 
