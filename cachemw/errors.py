@@ -159,15 +159,21 @@ class CacheUnavailable(HttpError):
 
 
 class UpstreamError(HttpError):
-    """The model gave no usable answer."""
+    """The model gave no usable answer.
+
+    `retried` where the call was made anew here: then the client should not do so as well, which
+    OpenAI's libraries heed.
+    """
 
     status = 502
     type = "upstream_error"
+    retried = False
 
     def forbid_retry(self) -> None:
-        """Have the client not make anew what was made anew here; OpenAI's libraries heed it."""
-        mark = (b"x-should-retry", b"false")
-        self.headers = (*(h for h in self.headers if h != mark), mark)
+        """Note that it was made anew, and tell the client."""
+        if not self.retried:
+            self.retried = True
+            self.headers = (*self.headers, (b"x-should-retry", b"false"))
 
 
 class UpstreamUnavailable(UpstreamError):
@@ -205,6 +211,7 @@ class UpstreamBusy(UpstreamError):
 
     status = 503
     code = "upstream_busy"
+    headers = ((b"retry-after", b"1"),)
 
 
 class Draining(UpstreamError):

@@ -61,33 +61,36 @@ class Sender:
         return await self._send_or_fall_back(ask, as_asked=as_asked)
 
     async def _send_or_fall_back(self, ask: Ask, *, as_asked: bool) -> Sent:
-        here, first = ask, ask.route
+        first, here = ask.route, ask
         now = asyncio.get_running_loop().time()
         deadline = now + first.backend.upstream.total_seconds
         request = replace(outgoing(ask, as_asked=as_asked), deadline=deadline)
+        retried = False
         for route in self._router.fallbacks(first):
             try:
                 sent = await self._send(here, request)
-            except (UpstreamUnavailable, UpstreamTimeout, UpstreamOpen):
-                pass
+            except (UpstreamUnavailable, UpstreamTimeout, UpstreamOpen) as error:
+                retried = retried or error.retried
             else:
                 if sent.reply.status not in TRANSIENT_STATUSES:
                     return replace(sent, rerouted=here is not ask)
+                retried = retried or sent.reply.calls > 1
                 _give_up(sent)
             self._load.fell_back(here.route.model, route.model)
             here = rerouted(ask, route)
             request = elsewhere(outgoing(here, as_asked=as_asked), first, route)
             request = replace(request, deadline=deadline)
-        return await self._last(here, request)
+        return await self._last(here, request, retried=retried)
 
-    async def _last(self, ask: Ask, request: UpstreamRequest) -> Sent:
-        """Ask the last of several: after it the client has no more to try than we had."""
+    async def _last(self, ask: Ask, request: UpstreamRequest, *, retried: bool) -> Sent:
+        """Ask the last of several; `retried` where one of the others was asked more than once."""
         try:
             sent = await self._send(ask, request)
         except UpstreamError as error:
-            error.forbid_retry()
+            if retried:
+                error.forbid_retry()
             raise
-        if sent.reply.status in TRANSIENT_STATUSES:
+        if retried and sent.reply.status in TRANSIENT_STATUSES:
             sent = replace(sent, reply=sent.reply.final())
         return replace(sent, rerouted=True)
 
