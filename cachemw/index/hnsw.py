@@ -8,9 +8,11 @@ short. Removed vectors are only marked: tombstones, which a search walks and an 
 
 from __future__ import annotations
 
+import errno
 from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from importlib.metadata import version
 from pathlib import Path
 
 import hnswlib
@@ -20,8 +22,9 @@ from numpy.typing import NDArray
 from cachemw.index.base import Neighbour, VectorIndex
 from cachemw.stores.base import Vector
 
-M = 16
-EF_CONSTRUCTION = 200
+LIBRARY = f"hnswlib {version('hnswlib')}"
+M = 24
+EF_CONSTRUCTION = 100
 EF = 96
 _DEAD = -1
 _FIRST_CAPACITY = 1024
@@ -168,8 +171,13 @@ class HnswIndex(VectorIndex):
         return np.asarray(self._graph.get_items(np.asarray(labels)), dtype=np.float32)
 
     def save(self, path: Path) -> None:
-        """Write the graph to a file. Holds the interpreter's lock for as long as that takes."""
+        """Write the graph to a file. Holds the interpreter's lock for as long as that takes.
+
+        Raises OSError when not all of it could be written, of which hnswlib says nothing.
+        """
         self._graph.save_index(str(path))
+        if path.stat().st_size != self._graph.index_file_size():
+            raise OSError(errno.EIO, "the graph was not written completely", str(path))
 
     def _graph_fits(self, vector: Vector) -> None:
         if vector.shape != (self._graph.dim,):

@@ -32,8 +32,8 @@ def test_recall_is_agreement_on_the_nearest() -> None:
     vectors = np.eye(DIMENSION, dtype=np.float32)[:2]
     right, wrong = FlatIndex(DIMENSION), FlatIndex(DIMENSION)
     for row, vector in enumerate(vectors):
-        right.add(bytes([row]), vector)
-        wrong.add(bytes([1 - row]), vector)
+        right.add(row, vector)
+        wrong.add(1 - row, vector)
     assert recall(right, right, vectors) == 1.0
     assert recall(right, wrong, vectors) == 0.0
 
