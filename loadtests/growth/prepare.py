@@ -98,7 +98,7 @@ def place(case: Case, root: Path, models: Path, on: frozenset[int]) -> Iterator[
     if case.kind != "redis":
         yield Place(case, folder, None)
         return
-    with redis_server(folder, on, disk=True) as server:
+    with redis_server(folder, on) as server:
         yield Place(case, folder, server)
 
 

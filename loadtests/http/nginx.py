@@ -22,6 +22,11 @@ http {{
   }}
 }}
 """
+# Unbuffered, as one sets it up in front of streams.
+_PROXY = (
+    "proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; "
+    "proxy_buffering off;"
+)
 _OWN = frozenset({b"date", b"content-type", b"content-length", b"server", b"connection"})
 
 
@@ -54,12 +59,7 @@ def nginx(
 def nginx_proxy(scratch: Path, to: Server, on: frozenset[int]) -> Iterator[Server | None]:
     """Run nginx in front of another server, keeping its connections; None where not installed."""
     kept = f"upstream behind {{ server 127.0.0.1:{to.port}; keepalive 256; }}"
-    # Unbuffered, as it is set up in front of streams.
-    location = (
-        "proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; "
-        "proxy_buffering off;"
-    )
-    with _running(scratch / "nginx-proxy", free_port(), location, kept, on) as server:
+    with _running(scratch / "nginx-proxy", free_port(), _PROXY, kept, on) as server:
         yield server
 
 

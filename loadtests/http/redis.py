@@ -1,4 +1,4 @@
-"""A redis-server of our own, on a free port, with nothing on disk."""
+"""A redis-server of our own, on a free port."""
 
 from __future__ import annotations
 
@@ -15,12 +15,10 @@ _SETTINGS = ("--save", "", "--appendonly", "no", "--maxmemory-policy", "volatile
 
 
 @contextmanager
-def redis_server(
-    folder: Path, on: frozenset[int], maxmemory_mb: int = 0, *, disk: bool = False
-) -> Iterator[Server]:
+def redis_server(folder: Path, on: frozenset[int], maxmemory_mb: int = 0) -> Iterator[Server]:
     """Run Redis until the end of the block; `maxmemory_mb` 0 for no limit.
 
-    `disk` has it read its dump from `folder` at the start and allows to write one.
+    It begins with the dump in `folder`, if there is one, and writes one when it is told to only.
     """
     program = shutil.which("redis-server")
     if program is None:
@@ -29,8 +27,6 @@ def redis_server(
     port = free_port()
     command = [program, "--port", str(port), "--bind", _HOST, "--dir", str(folder), *_SETTINGS]
     command += ["--maxmemory", f"{maxmemory_mb}mb"]
-    if not disk:
-        command += ["--dbfilename", "unused.rdb"]
     with running(command, port, on, lambda: _pongs(port)) as server:
         yield server
 

@@ -7,7 +7,6 @@ import pytest
 
 from loadtests.http.bare import load, write_reply
 from loadtests.http.client import Connection, connections, raw_request
-from loadtests.http.nginx import conf
 from loadtests.http.servers import (
     children,
     cores,
@@ -65,10 +64,3 @@ def test_a_server_that_ends_says_why() -> None:
     ):
         pass
     assert caught.value.__notes__ == ["no luck\n"]
-
-
-def test_the_static_reply_has_the_same_headers(tmp_path: Path) -> None:
-    text = conf(tmp_path, 9, HEADERS, BODY)
-    assert "add_header age '3';" in text
-    assert 'return 200 \'{"id":"x"}\';' in text
-    assert "date" not in text

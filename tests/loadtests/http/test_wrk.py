@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from loadtests.http import wrk
+from loadtests.http.servers import cores
 from loadtests.http.shots import Incorrect
-from loadtests.http.wrk import Load
+from loadtests.http.wrk import NUMBER, Load, NoReply
 
 _OUTPUT = """Running 1s test @ http://127.0.0.1:1/v1/chat/completions
   Latency   110.00us  10.00us
@@ -26,7 +30,7 @@ def test_failed_requests_are_no_result() -> None:
 
 
 def test_no_requests_are_no_result() -> None:
-    with pytest.raises(Incorrect):
+    with pytest.raises(NoReply):
         wrk.parse(_OUTPUT.format(requests=0, failed=0))
 
 
@@ -40,3 +44,31 @@ def test_the_script_holds_the_body_as_it_is(tmp_path: Path) -> None:
     wrk.write_script(tmp_path / "wrk.lua", body)
     line = (tmp_path / "wrk.lua").read_text().splitlines()[2]
     assert json.loads(line.removeprefix("wrk.body = ")) == body.decode()
+
+
+def test_the_script_sends_the_headers(tmp_path: Path) -> None:
+    wrk.write_script(tmp_path / "wrk.lua", b"{}", {"x-mode": "exact"})
+    assert 'wrk.headers["x-mode"] = "exact"' in (tmp_path / "wrk.lua").read_text()
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+async def test_no_two_numbered_requests_are_the_same(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length:")[1].split()[0])
+                seen.append(await reader.readexactly(length))
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        wrk.write_script(tmp_path / "wrk.lua", f'{{"text": "number {NUMBER}!"}}'.encode())
+        load = await wrk.wrk(port, tmp_path / "wrk.lua", 2, 1, cores().all)
+    assert load.requests > 1
+    assert len(set(seen)) == len(seen) >= load.requests
+    assert seen[0].startswith(b'{"text": "number ')
