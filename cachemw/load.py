@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from cachemw_policies.load import (
-    LoadFigures,
-    LoadSettings,
-    attempted,
-    began,
-    ended,
-    first_token,
-)
+from cachemw_policies.load import LoadFigures, LoadSettings, attempted, first_token
 from cachemw_policies.retry import TRANSIENT_STATUSES
 
 from cachemw.errors import UpstreamError
@@ -35,16 +29,19 @@ class UpstreamLoad:
         self._monotonic = monotonic
         self._settings = settings
         self._figures: dict[str, LoadFigures] = {}
+        self._in_flight: Counter[str] = Counter()
         metrics.include(self)
 
     def of(self, model: str) -> LoadFigures:
         """Return the figures of a model, those of an idle one where nothing is known."""
-        return self._figures.get(self._place(model), _NO_FIGURES)
+        place = self._place(model)
+        figures = self._figures.get(place, _NO_FIGURES)
+        return figures._replace(in_flight=self._in_flight[place])
 
     def call(self, model: str) -> ModelCall:
         """Begin a call to the model; it is under way until what is returned is closed."""
         place = self._place(model)
-        self._figures[place] = began(self._figures.get(place, _NO_FIGURES))
+        self._in_flight[place] += 1
         return ModelCall(self, self._metrics, place, self._monotonic)
 
     def retried(self, model: str, reason: str) -> None:
@@ -74,7 +71,7 @@ class UpstreamLoad:
 
     def ended(self, place: str) -> None:
         """Note that a call is no longer under way."""
-        self._figures[place] = ended(self._figures.get(place, _NO_FIGURES))
+        self._in_flight[place] -= 1
 
     def fold(self) -> None:
         """Write the figures where an exposition reads them (see Metrics.fold)."""
@@ -85,7 +82,7 @@ class UpstreamLoad:
                 self._metrics.upstream_queueing.labels(model).set(figures.queueing)
 
     def _place(self, model: str) -> str:
-        known = model in self._figures or len(self._figures) < _MAX_MODELS
+        known = model in self._in_flight or len(self._in_flight) < _MAX_MODELS
         return model if known else _OTHER
 
 

@@ -19,7 +19,7 @@ from cachemw.upstreams.headers import to_another, to_client, to_upstream
 from cachemw.upstreams.router import Route, Router
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """A reply, the ask as that of the route which gave it, and the call, still under way."""
 

@@ -28,7 +28,7 @@ class UpstreamRequest:
     body: bytes | AsyncIterator[bytes]
     # Whether the reply's bytes must come exactly as they were sent (pass-through).
     raw: bool = False
-    model: str = ""
+    model: str = "other"
     deadline: float = math.inf
 
     @property

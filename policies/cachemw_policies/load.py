@@ -13,7 +13,8 @@ ratio above 1 and only a lasting change, such as a larger model, becomes the new
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,7 @@ class LoadSettings:
     baseline_tau_s: float = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class LoadFigures:
+class LoadFigures(NamedTuple):
     """The figures of one model.
 
     `ttft_s` and `baseline_s` are seconds, None before the first sample; `error` is the share of
@@ -48,27 +48,17 @@ class LoadFigures:
         return max(1.0, self.ttft_s / self.baseline_s)
 
 
-def began(figures: LoadFigures) -> LoadFigures:
-    """Return the figures after a call has begun."""
-    return replace(figures, in_flight=figures.in_flight + 1)
-
-
-def ended(figures: LoadFigures) -> LoadFigures:
-    """Return the figures after a call has ended."""
-    return replace(figures, in_flight=figures.in_flight - 1)
-
-
 def first_token(
     figures: LoadFigures, settings: LoadSettings, seconds: float, now: float
 ) -> LoadFigures:
     """Return the figures after a first token came at `now`, `seconds` after its call began."""
     if figures.ttft_s is None or figures.baseline_s is None:
-        return replace(figures, ttft_s=seconds, baseline_s=seconds, ttft_at=now)
+        return figures._replace(ttft_s=seconds, baseline_s=seconds, ttft_at=now)
     pause = now - figures.ttft_at
     ttft = _moved(figures.ttft_s, seconds, pause, settings.tau_s)
     tau = settings.tau_s if ttft < figures.baseline_s else settings.baseline_tau_s
     baseline = _moved(figures.baseline_s, ttft, pause, tau)
-    return replace(figures, ttft_s=ttft, baseline_s=baseline, ttft_at=now)
+    return figures._replace(ttft_s=ttft, baseline_s=baseline, ttft_at=now)
 
 
 def attempted(
@@ -77,9 +67,9 @@ def attempted(
     """Return the figures after a call was answered, or failed, at `now`."""
     sample = 1.0 if failed else 0.0
     if figures.error_at is None:
-        return replace(figures, error=sample, error_at=now)
+        return figures._replace(error=sample, error_at=now)
     error = _moved(figures.error, sample, now - figures.error_at, settings.tau_s)
-    return replace(figures, error=error, error_at=now)
+    return figures._replace(error=error, error_at=now)
 
 
 def _moved(average: float, sample: float, pause: float, tau: float) -> float:

@@ -9,8 +9,6 @@ from cachemw_policies.load import (
     LoadFigures,
     LoadSettings,
     attempted,
-    began,
-    ended,
     first_token,
 )
 
@@ -27,10 +25,6 @@ def after(*samples: tuple[float, float], figures: LoadFigures = IDLE) -> LoadFig
 
 def test_nothing_is_known_at_first() -> None:
     assert (LoadFigures().ttft_s, LoadFigures().queueing, LoadFigures().error) == (None, 1.0, 0.0)
-
-
-def test_calls_under_way() -> None:
-    assert ended(began(began(LoadFigures()))).in_flight == 1
 
 
 def test_the_first_sample_is_the_average() -> None:
