@@ -184,40 +184,40 @@ class DocumentStore(ABC):
         The change is logged in any case: where the store has none, a process may have a copy.
         """
 
+    @abstractmethod
     async def get_many(self, keys: Sequence[bytes]) -> list[Document]:
         """Return the live documents among `keys`, in their order."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def delete_many(self, keys: Sequence[bytes]) -> int:
         """Remove documents, in bounded steps; returns how many there were.
 
         A step is one transaction and one change of up to some hundred keys, logged in any case. An
         error leaves what the steps before it did.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def entries(self) -> AsyncIterator[list[EntryInfo]]:
         """Yield, in batches, what is known of every live document.
 
         What is put or removed meanwhile may or may not be among it; nothing is yielded twice.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def newest(self) -> str:
         """Return the cursor after the newest change: where one begins to follow the log."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def changes(self, after: str, limit: int) -> ChangeBatch:
         """Return up to `limit` changes that were committed after the cursor `after`.
 
         Returns at once, with none where there are none. Cursors are opaque texts and outlive the
         process; one of another store, or older than the log reaches, makes an incomplete batch.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     async def rows_of(self, keys: Sequence[bytes], fingerprint: str) -> list[IndexRow]:
         """Return the index rows of those `keys` that are live and have `fingerprint`."""
-        raise NotImplementedError
 
     @abstractmethod
     def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:

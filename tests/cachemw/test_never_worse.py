@@ -16,7 +16,15 @@ import pytest
 
 from cachemw.errors import IndexUnavailable, StoreUnavailable
 from cachemw.index.partitions import IndexSettings, PartitionedIndex
-from cachemw.stores.base import Document, DocumentStore, IndexRow, StoreStats, Vector
+from cachemw.stores.base import (
+    ChangeBatch,
+    Document,
+    DocumentStore,
+    EntryInfo,
+    IndexRow,
+    StoreStats,
+    Vector,
+)
 from cachemw.stores.memory import MemoryStore
 from cachemw.upstreams.base import UpstreamRequest
 from tests.support.asgi import AsgiReply
@@ -63,6 +71,24 @@ class FaultyStore(DocumentStore):
 
     async def delete(self, key: bytes) -> bool:
         return bool(await self._do("delete", self._inner.delete(key)))
+
+    async def get_many(self, keys: Sequence[bytes]) -> list[Document]:
+        return await self._inner.get_many(keys)
+
+    async def delete_many(self, keys: Sequence[bytes]) -> int:
+        return await self._inner.delete_many(keys)
+
+    def entries(self) -> AsyncIterator[list[EntryInfo]]:
+        return self._inner.entries()
+
+    async def newest(self) -> str:
+        return await self._inner.newest()
+
+    async def changes(self, after: str, limit: int) -> ChangeBatch:
+        return await self._inner.changes(after, limit)
+
+    async def rows_of(self, keys: Sequence[bytes], fingerprint: str) -> list[IndexRow]:
+        return await self._inner.rows_of(keys, fingerprint)
 
     def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:
         return self._inner.index_rows(fingerprint)
