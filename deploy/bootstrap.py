@@ -53,6 +53,7 @@ def _set_up() -> None:
     if STAMP.is_file() and STAMP.read_text() == wanted and PYTHON.exists():
         return
     _require_compiler()
+    _offer_redis()
     _create_venv()
     _say("installing torch (CPU build)")
     _require(_install_torch(), f"torch {TORCH} could not be installed")
@@ -83,18 +84,49 @@ def _require_compiler() -> None:
     """Make sure that hnswlib, which comes as source only, can be built; installs what it may."""
     if _can_compile():
         return
-    if shutil.which("apt-get") and os.geteuid() == 0:
+    if _may_install():
         _say("installing a C++ compiler")
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-        packages = ["g++"] if _has_headers() else ["g++", f"{version}-dev"]
-        subprocess.run(["apt-get", "update", "-qq"], check=False)
-        subprocess.run(["apt-get", "install", "-y", "-qq", *packages], check=False)
+        _apt_install(*(["g++"] if _has_headers() else ["g++", f"{version}-dev"]))
     if not _can_compile():
         raise SetupFailed(
             "A C++ compiler and Python's headers are needed to build hnswlib. "
             "Debian or Ubuntu: apt-get install g++ python3-dev. "
             "Fedora: dnf install gcc-c++ python3-devel. macOS: xcode-select --install."
         )
+
+
+def _offer_redis() -> None:
+    """Install redis-server where that is allowed; the set-up goes on without it.
+
+    cachemw itself only needs the address of one. The tests of the Redis store start their own.
+    """
+    if _has_redis():
+        return
+    if _may_install():
+        _say("installing redis-server, which tests start servers with")
+        _apt_install("redis-server")
+    if not _has_redis():
+        _say(
+            "no redis-server: the tests of the Redis store will be skipped. "
+            "Debian or Ubuntu: apt-get install redis-server. Fedora: dnf install redis. "
+            "macOS: brew install redis."
+        )
+
+
+def _has_redis() -> bool:
+    return all(shutil.which(name) for name in ("redis-server", "redis-cli"))
+
+
+def _may_install() -> bool:
+    return shutil.which("apt-get") is not None and os.geteuid() == 0
+
+
+def _apt_install(*packages: str) -> None:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], check=False)
+    command = ["apt-get", "install", "-y", "-qq", *packages]
+    subprocess.run(command, check=False, env=environment)
 
 
 def _can_compile() -> bool:
