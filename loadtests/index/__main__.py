@@ -1,5 +1,6 @@
 """Compares the exact scan with the HNSW graph: `python -m loadtests.index [--quick]`.
 
+`python -m loadtests.index churn` is another benchmark: see churn_report.py.
 Writes loadtests/reports/index.md. Takes about five minutes (`--quick`: one), most of it for
 building graphs. Run it on a quiet machine.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 import uvloop
 
 from cachemw.config import default_cache_dir
+from loadtests.index import churn_report
 from loadtests.index.advise import BLOCK_MS, Advice, advise
 from loadtests.index.measure import TOP_K, Size, hop, sizes
 from loadtests.index.vectors import QUERIES, DataSet, clustered, real
@@ -108,4 +110,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["churn"]:
+        churn_report.main(sys.argv[2:])
+    else:
+        main()
