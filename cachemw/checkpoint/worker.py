@@ -74,15 +74,23 @@ async def write_snapshot(job: CheckpointJob) -> None:
 
 @contextmanager
 def _sole_writer(folder: Path) -> Iterator[bool]:
-    """Yield whether no other process writes here; the lock ends with the process."""
+    """Yield whether no other process is about to write here; the lock ends with the process.
+
+    From before the last snapshot is read: two that begin from the same one would do the same work.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("wb") as lock:
+    with _lock_file(folder).open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
             yield True
+
+
+def _lock_file(folder: Path) -> Path:
+    # Beside the folder: what is in it is the snapshot's.
+    return folder.with_name(f"{folder.name}.lock")
 
 
 if __name__ == "__main__":

@@ -77,8 +77,7 @@ async def test_as_a_process(job: CheckpointJob, store: DocumentStore) -> None:
 
 
 async def test_two_do_not_write_at_once(job: CheckpointJob, store: DocumentStore) -> None:
-    job.folder.mkdir()
-    with (job.folder / "lock").open("wb") as lock:
+    with (job.folder.parent / "index.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert run(job).returncode == EXIT_BUSY
 
