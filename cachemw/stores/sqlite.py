@@ -80,18 +80,14 @@ class SqliteStore(DocumentStore):
         self._max_bytes = settings.max_bytes
         self._timeout_s = settings.timeout_s
         self._write_timeout_s = settings.write_timeout_s
-        self._log = sqlite_log.ChangeWriter(settings.origin)
-
-        def keep_bounds(connection: sqlite3.Connection) -> None:
-            rows.evict(connection, self._log, settings.max_bytes)
-            sqlite_log.compact(connection, settings.changes_kept)
-
+        self._log = sqlite_log.ChangeWriter(settings.origin, settings.changes_kept)
+        evict = partial(rows.evict, log=self._log, max_bytes=settings.max_bytes)
         # SQLite may wait for another process as long as the caller would, no longer.
         connect = partial(open_file, settings.path, open_timeout_s=_START_TIMEOUT_S)
         self._writer = ConnectionThread(
             "cachemw-sqlite-writer",
             partial(connect, busy_timeout_s=settings.write_timeout_s),
-            partial(run_transaction, before_commit=keep_bounds),
+            partial(run_transaction, before_commit=evict),
             batch=rows.BATCH,
             queue_limit=settings.queue_limit,
         )

@@ -12,18 +12,18 @@ import re
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from cachemw.stores.base import Change, ChangeBatch, ChangeKind
 
-#: Records forgotten at most in one transaction, which is more than it can add.
-_FORGOTTEN_AT_ONCE = 1024
+#: Records forgotten together, as a rule: forgetting at every append would touch a page more.
+_FORGOTTEN = 64
+#: Records forgotten together at most, where fewer are to be kept than before.
+_FORGOTTEN_AT_MOST = 1024
 
 _APPEND = "INSERT INTO changes (kind, origin, keys) VALUES (?, ?, ?)"
 _COMPACT = """
-DELETE FROM changes WHERE sequence <= (SELECT MAX(sequence) FROM changes) - ?
-                      AND sequence < (SELECT MIN(sequence) FROM changes) + ?
+DELETE FROM changes WHERE sequence < ? AND sequence < (SELECT MIN(sequence) FROM changes) + ?
 """
 #: The record at the cursor itself comes first, if it is still known.
 _FROM = "SELECT sequence, kind, origin, keys FROM changes WHERE sequence >= ? ORDER BY 1 LIMIT ?"
@@ -38,11 +38,13 @@ class _Lost(Exception):
     """The changes after a cursor are not known: forgotten, damaged, or those of another file."""
 
 
-@dataclass(frozen=True, slots=True)
 class ChangeWriter:
-    """Appends changes as `origin`'s. Its methods are steps of a write transaction."""
+    """Appends changes as `origin`'s and keeps at most `kept` of them, and nearly as many."""
 
-    origin: str
+    def __init__(self, origin: str, kept: int) -> None:
+        self._origin = origin.encode()
+        self._kept = kept
+        self._stride = max(1, min(_FORGOTTEN, kept // _FORGOTTEN))
 
     def append(
         self, connection: sqlite3.Connection, kind: ChangeKind, keys: Iterable[bytes]
@@ -50,12 +52,11 @@ class ChangeWriter:
         """Log one change of `keys`; what damage made of a key is left out: nobody has a copy."""
         known = [key for key in keys if isinstance(key, bytes)]
         joined = b"".join(_KEY_LENGTH.pack(len(key)) + key for key in known)
-        connection.execute(_APPEND, (_NUMBERS[kind], self.origin.encode(), joined))
-
-
-def compact(connection: sqlite3.Connection, kept: int) -> None:
-    """Forget all but the `kept` newest records, or as many as one transaction may."""
-    connection.execute(_COMPACT, (kept, _FORGOTTEN_AT_ONCE))
+        number = connection.execute(_APPEND, (_NUMBERS[kind], self._origin, joined)).lastrowid
+        if number is not None and number % self._stride == 0:
+            # Until the next multiple as many more come as are forgotten here.
+            oldest = number - self._kept + self._stride
+            connection.execute(_COMPACT, (oldest, _FORGOTTEN_AT_MOST))
 
 
 def newest(connection: sqlite3.Connection) -> str:

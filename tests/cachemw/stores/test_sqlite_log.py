@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cachemw.stores.base import ChangeBatch, ChangeKind, Document
-from cachemw.stores.sqlite_log import ChangeWriter, changes, compact, newest
+from cachemw.stores.sqlite_log import ChangeWriter, changes, newest
 from cachemw.stores.sqlite_schema import upgrade
 
 Make = Callable[..., Document]
@@ -26,11 +26,11 @@ def connection() -> Any:
         yield opened
 
 
-def append(connection: sqlite3.Connection, count: int) -> list[str]:
+def append(connection: sqlite3.Connection, count: int, kept: int = 100_000) -> list[str]:
     """Log changes; returns the cursors before and after each."""
     cursors = [newest(connection)]
     for number in range(count):
-        ChangeWriter("a").append(connection, ChangeKind.PUT, [bytes([number % 256])])
+        ChangeWriter("a", kept).append(connection, ChangeKind.PUT, [bytes([number % 256])])
         cursors.append(newest(connection))
     return cursors
 
@@ -110,27 +110,41 @@ async def test_refused_document_is_not_logged(open_sqlite: Any, make_document: M
     assert await replayed(store, start) == {make_document(1).key}
 
 
-def test_keeps_the_newest_records_and_no_more(connection: sqlite3.Connection) -> None:
-    cursors = append(connection, 30)
-    compact(connection, 10)
-    assert connection.execute("SELECT COUNT(*) FROM changes").fetchone() == (10,)
+def count(connection: sqlite3.Connection) -> int:
+    (records,) = connection.execute("SELECT COUNT(*) FROM changes").fetchone()
+    return int(records)
+
+
+def test_forgets_exactly_the_oldest(connection: sqlite3.Connection) -> None:
+    cursors = append(connection, 30, kept=10)
+    assert count(connection) == 10
     assert lengths_of_complete(connection, cursors) == [None] * 20 + list(range(10, -1, -1))
 
 
-def test_compaction_of_many_takes_several_turns(connection: sqlite3.Connection) -> None:
+@pytest.mark.parametrize("kept", [1, 2, 63, 64, 128, 129, 1000, 5000])
+def test_keeps_nearly_as_many_as_it_may(connection: sqlite3.Connection, kept: int) -> None:
+    counts = []
+    for _ in range(kept + 300):
+        append(connection, 1, kept=kept)
+        counts.append(count(connection))
+    assert max(counts) == kept
+    assert min(counts[kept:]) >= kept * 0.98 - 1
+
+
+def test_forgetting_many_takes_several_turns(connection: sqlite3.Connection) -> None:
     append(connection, 3000)
     left = []
     for _ in range(4):
-        compact(connection, 1)
-        left += connection.execute("SELECT COUNT(*) FROM changes").fetchone()
-    assert left == [1976, 952, 1, 1]
+        append(connection, 1, kept=1)
+        left.append(count(connection))
+    assert left == [3001 - 1024, 3002 - 2048, 1, 1]
 
 
 def test_numbers_go_on_after_compaction(connection: sqlite3.Connection) -> None:
-    last = append(connection, 5)[-1]
-    compact(connection, 1)
-    assert newest(connection) == last
-    assert lengths_of_complete(connection, [*append(connection, 2)]) == [2, 1, 0]
+    last = append(connection, 5, kept=1)[-1]
+    assert count(connection) == 1
+    assert lengths_of_complete(connection, append(connection, 2)) == [2, 1, 0]
+    assert lengths_of_complete(connection, [last]) == [2]
 
 
 async def test_cursor_of_a_newer_copy_of_the_file_is_incomplete(
@@ -194,6 +208,6 @@ def test_damage_is_a_gap(connection: sqlite3.Connection, damage: str) -> None:
 def test_keys_of_any_length_come_back(connection: sqlite3.Connection) -> None:
     start = newest(connection)
     keys = [b"", b"\x00" * 3, bytes(range(256)) * 300, b"k"]
-    ChangeWriter("ünï").append(connection, ChangeKind.REMOVE, keys)
+    ChangeWriter("ünï", 10).append(connection, ChangeKind.REMOVE, keys)
     [change] = changes(connection, start, 1).changes
     assert (change.keys, change.origin) == (tuple(keys), "ünï")
