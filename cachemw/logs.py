@@ -64,6 +64,8 @@ def set_up_logs(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    # A record and not a message: it is kept at every level.
+    logging.getLogger("cachemw.audit").setLevel(logging.INFO)
     # Libraries that log each request, and at times its content.
     for name in ("httpx", "httpcore", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -73,7 +73,11 @@ def _action(
     actions: Any, name: str, text: str, *, filters: bool = False
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(
-        name, help=text, description=f"{text[0].upper()}{text[1:]}."
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        # `--token SECRET` must not pass for `--token-file SECRET`, nor a condition for another.
+        allow_abbrev=False,
     )
     if filters:
         group = parser.add_argument_group("conditions, all of which must hold")
@@ -92,7 +96,7 @@ def _action(
 
 def seconds(text: str) -> float:
     """Return an age such as 90, 90s, 15m, 12h, 7d, 2w in seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw]?)", text.strip())
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhdw]?)", text.strip())
     if found is None:
         raise argparse.ArgumentTypeError(f"'{text}' is no age; such as 90s, 15m, 12h, 7d or 2w")
     return float(found[1]) * _UNITS[found[2]]
@@ -112,7 +116,7 @@ def _entry_id(text: str) -> str:
 
 
 def _limit(text: str) -> int:
-    if not text.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", text):
         raise argparse.ArgumentTypeError(f"'{text}' is no number")
     return int(text)
 

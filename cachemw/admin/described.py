@@ -67,7 +67,7 @@ def _json(operation: str, summary: str, model: type[BaseModel], **more: Any) -> 
     return {"operation_id": operation, "summary": summary, "response_model": model, **more}
 
 
-_ABSENT: Described = {404: _error("There is no such entry.")}
+_ABSENT: dict[int | str, Described] = {404: _error("There is no such entry.")}
 
 ERRORS: dict[int | str, Described] = {
     400: _error("A field or a line is wrong; `param` names it."),

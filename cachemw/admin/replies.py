@@ -37,16 +37,15 @@ class LinesReply(StreamingResponse):
 
 async def begun(chunks: Chunks) -> LinesReply:
     """Return a reply whose first chunk is there, so that a failure before it has a status."""
-    first = await anext(chunks, None)
-    return LinesReply(_with_first(first, chunks))
+    first = await anext(chunks, b"")
+    return LinesReply(told(chunks, first))
 
 
-async def _with_first(first: bytes | None, chunks: Chunks) -> Chunks:
+async def told(chunks: Chunks, first: bytes = b"") -> Chunks:
     """Yield all chunks; a failure after the head is told by a last line, an error object."""
     async with aclosing(chunks):
-        if first is None:
-            return
-        yield first
+        if first:
+            yield first
         try:
             async for chunk in chunks:
                 yield chunk

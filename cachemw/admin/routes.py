@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Annotated
@@ -17,7 +18,7 @@ from cachemw.admin.imports import import_lines
 from cachemw.admin.media import LINES
 from cachemw.admin.models import FilterQuery, ListQuery, PurgeRequest
 from cachemw.admin.purges import Purges
-from cachemw.admin.replies import Chunks, LinesReply, begun, json_reply
+from cachemw.admin.replies import Chunks, LinesReply, begun, json_reply, told
 from cachemw.admin.service import EntryAdmin
 from cachemw.admin.token import AdminToken
 from cachemw.admin.wire import entry_json
@@ -101,7 +102,7 @@ class AdminRoutes:
         asked = await _purge_request(request)
         purge = self._purges.start(_caller(request), asked.wanted(), dry_run=asked.dry_run)
         if LINES in request.headers.get("accept", ""):
-            return LinesReply(purge.progress())
+            return LinesReply(told(purge.progress()))
         return json_reply(await purge.result())
 
     async def export(self, request: Request, query: Annotated[FilterQuery, Query()]) -> Response:
@@ -143,7 +144,7 @@ class AdminRoutes:
         request.state.caller = Caller(who, client)
 
     async def _audited(
-        self, caller: Caller, name: str, about: dict[str, object], lines: Chunks
+        self, caller: Caller, name: str, about: Mapping[str, object], lines: Chunks
     ) -> Chunks:
         """Pass lines on, and log how many there were when they end or the client hangs up."""
         sent = 0

@@ -196,7 +196,12 @@ class EntryAdmin:
 
     async def _matching(self, wanted: EntryFilter) -> AsyncGenerator[list[EntryInfo], None]:
         now = self._clock()
-        async for batch in self._store.entries():
-            if found := [info for info in batch if matches(wanted, info, now)]:
-                yield found
-            await asyncio.sleep(0)
+        batches = self._store.entries()
+        try:
+            async for batch in batches:
+                if found := [info for info in batch if matches(wanted, info, now)]:
+                    yield found
+                await asyncio.sleep(0)
+        finally:
+            if isinstance(batches, AsyncGenerator):
+                await batches.aclose()
