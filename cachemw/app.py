@@ -90,7 +90,7 @@ def build(
     store = make_store(stored, time.time, _count_corrupt(metrics))
     lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
     metrics.count_evictions("memory", lambda: lru.evictions)
-    store_state = DependencyState("store", metrics.store_up.set)
+    store_state = DependencyState("store", metrics.store_up.set, settle_s=1.0)
     exact = ExactTier(lru, store, store_state, metrics, time.time)
     semantic_state = _state("semantic", metrics)
     semantic = (

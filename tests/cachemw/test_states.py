@@ -41,3 +41,51 @@ def test_one_line_per_change(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_unknown_counts_as_up() -> None:
     assert DependencyState("store").is_up
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_one_failing_operation_keeps_it_down() -> None:
+    clock = Clock()
+    told: list[bool] = []
+    state = DependencyState("store", told.append, monotonic=clock)
+    for _ in range(20):
+        state.down("StoreUnavailable", "put")
+        clock.now += 1.0
+        state.up("get")
+    assert told == [False]
+    state.up("put")
+    assert told == [False, True]
+
+
+def test_an_operation_that_is_not_tried_again_is_forgotten() -> None:
+    clock = Clock()
+    state = DependencyState("store", monotonic=clock)
+    state.down("StoreUnavailable", "delete")
+    clock.now = 4.9
+    state.up("get")
+    assert not state.is_up
+    clock.now = 5.0
+    assert not state.is_up  # time alone is no success
+    state.up("get")
+    assert state.is_up
+
+
+def test_parts_that_fail_in_turns_with_others_are_told_once() -> None:
+    clock = Clock()
+    told: list[bool] = []
+    state = DependencyState("store", told.append, settle_s=1.0, monotonic=clock)
+    for _ in range(100):
+        state.down("StoreUnavailable", "get")
+        clock.now += 0.5
+        state.up("get")
+    assert told == [False]
+    clock.now += 0.5
+    state.up("get")
+    assert told == [False, True]
