@@ -103,15 +103,16 @@ def place(case: Case, root: Path, models: Path, on: frozenset[int]) -> Iterator[
 
 
 def prepare(where: Place, corpus: Corpus, index: IndexSettings) -> Filled:
-    """Fill the store and have a snapshot of its index written, where that is not done yet."""
+    """Fill the store where that is not done yet, and have a snapshot of its index written."""
     done = where.folder / "filled.json"
     if not done.exists():
         filled = asyncio.run(_fill(where, corpus))
         if where.redis is not None:
             with _client(where.redis) as client:
                 client.save()
-        _snapshot(where, corpus, index)
         done.write_text(json.dumps(asdict(filled)), "utf-8")
+    # Also where there is one: another version may not be able to read it.
+    _snapshot(where, corpus, index)
     return Filled(**json.loads(done.read_text("utf-8")))
 
 
