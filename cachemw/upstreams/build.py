@@ -40,7 +40,7 @@ def backend(
         upstream=RetryingUpstream(
             _upstream(config, env, health, model),
             health,
-            RetryRules(config.retries, config.retry_base_seconds, config.retry_max_seconds),
+            _rules(config),
             Chance(Random(SystemRandom().random()), time.time),
             load.retried,
             first_byte_seconds=config.first_byte_seconds,
@@ -53,6 +53,13 @@ def backend(
         prices={m: Price(p.prompt, p.completion) for m, p in config.prices.items()},
         fallbacks=tuple(Fallback(f.upstream, f.model) for f in config.fallbacks),
     )
+
+
+def _rules(config: UpstreamConfig) -> RetryRules:
+    # A local model is waited for while it is not ready, and a call that has killed its process
+    # should not do so again.
+    retries = config.retries if config.local is None else 0
+    return RetryRules(retries, config.retry_base_seconds, config.retry_max_seconds)
 
 
 def _health(config: UpstreamConfig, metrics: Metrics) -> UpstreamHealth:

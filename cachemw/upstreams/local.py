@@ -27,9 +27,7 @@ class LocalUpstream(Upstream):
     `ready_seconds` bounds that wait: loading the model takes seconds, and so does a restart.
     """
 
-    def __init__(
-        self, process: LocalModel, http: OpenAIUpstream, *, ready_seconds: float
-    ) -> None:
+    def __init__(self, process: LocalModel, http: OpenAIUpstream, *, ready_seconds: float) -> None:
         self.name = http.name
         self.origin = http.origin
         self.total_seconds = http.total_seconds
