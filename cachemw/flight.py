@@ -25,7 +25,7 @@ _BURST = 64
 class FlightHead:
     """The head of the upstream's reply; `is_stream` where its body is SSE.
 
-    `key` and `model` are what it is stored under where a fallback gave it, empty for the asked.
+    `key` and `model` are what the answer is stored under: a fallback's own; empty: as asked for.
     """
 
     status: int
