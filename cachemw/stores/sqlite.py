@@ -58,12 +58,13 @@ class SqliteStore(DocumentStore):
     but `start` and `aclose`, which take 10 s and three times 10 s at most; past them, or with
     `queue_limit` operations or 64 MiB waiting already, `StoreUnavailable` is raised. A `put` that
     timed out may still be carried out. `max_bytes` bounds the stored bytes: beyond, the oldest
-    documents go. Changes are logged as `origin`'s, the `changes_kept` newest of them are kept. The
-    file itself is about an eighth larger, keeps its largest size and has a log
-    of up to 64 MiB beside it. `on_corrupt` is called on the event loop, with the key, for every
-    damaged row met; the row is deleted and counts as absent.
+    documents go. The file itself is about an eighth larger, keeps its largest size and has a log of
+    up to 64 MiB beside it. Changes are recorded as `origin`'s; `changes_kept` of them are kept.
+    `on_corrupt` is called on the event loop, with the key, for every damaged row met; the row is
+    deleted and counts as absent.
 
-    `start` raises `ConfigError` for a file that is not this schema's; it never deletes one.
+    `start` brings a file of an older schema up to date. It raises `ConfigError` for one that is not
+    this store's, or newer, and never deletes one.
     """
 
     def __init__(
@@ -98,7 +99,6 @@ class SqliteStore(DocumentStore):
             batch=1,
             queue_limit=settings.queue_limit,
         )
-
         self._checkpointer = Checkpointer(partial(connect, busy_timeout_s=settings.write_timeout_s))
 
     async def start(self) -> None:

@@ -3,7 +3,7 @@
 Sequence numbers have no gaps (see `sqlite_schema`) and never depend on a clock. A cursor is the
 identity of the file and the number of the last change seen, so it leads on exactly if the record
 with that number or the one after it is still there. A reader that is up to date is told so by one
-look at the end of the table, which costs no more than `PRAGMA data_version` (5 and 4 us, measured).
+look at the end of the table: 5 us, where `PRAGMA data_version` alone takes 4 (measured).
 """
 
 from __future__ import annotations
@@ -67,18 +67,19 @@ def newest(connection: sqlite3.Connection) -> str:
 
 def changes(connection: sqlite3.Connection, after: str, limit: int) -> ChangeBatch:
     """Return up to `limit` changes after the cursor `after`."""
+    identity = _identity(connection)
     try:
-        start = _position(connection, after)
+        start = _position(identity, after)
         found = _after(connection, start, limit)
     except _Lost:
         return ChangeBatch((), newest(connection), complete=False)
-    return ChangeBatch(found, f"{_identity(connection)}:{start + len(found)}")
+    return ChangeBatch(found, f"{identity}:{start + len(found)}")
 
 
-def _position(connection: sqlite3.Connection, cursor: str) -> int:
+def _position(identity: str, cursor: str) -> int:
     """Return the sequence number of a cursor; raises `_Lost` if it is not one of this file's."""
     match = _CURSOR.fullmatch(cursor)
-    if match is None or match[1] != _identity(connection):
+    if match is None or match[1] != identity:
         raise _Lost
     return int(match[2])
 
