@@ -23,6 +23,7 @@ from cachemw_policies.breaker import (
     succeeded,
     tripped,
 )
+from hiredis import pack_command
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
@@ -51,11 +52,8 @@ class Connection(Protocol):
     async def disconnect(self, nowait: bool = False) -> None:
         """Close the socket."""
 
-    def pack_commands(self, commands: Sequence[Words]) -> list[bytes]:
-        """Return the commands in Redis' protocol."""
-
     async def send_packed_command(self, command: list[bytes], check_health: bool = True) -> None:
-        """Write what `pack_commands` made."""
+        """Write commands that are in Redis' protocol already."""
 
     async def read_response(self) -> Any:
         """Return the next reply; raises `ResponseError` where it is an error."""
@@ -199,7 +197,7 @@ class RedisNode:
         try:
             if not connection.is_connected:
                 await connection.connect()
-            packed = connection.pack_commands(commands)
+            packed = [_packed(words) for words in commands]
             await connection.send_packed_command(packed, check_health=False)
             replies = [await _reply(connection) for _ in commands]
         except BaseException:
@@ -247,6 +245,11 @@ class RedisNode:
     async def _drop_idle(self) -> None:
         while self._free:
             await self._free.pop().disconnect(nowait=True)
+
+
+def _packed(words: Words) -> bytes:
+    # redis-py's own takes eight times as long. The stub means a tuple of any length.
+    return pack_command(tuple(words))  # type: ignore[arg-type]
 
 
 async def _reply(connection: Connection) -> Any:

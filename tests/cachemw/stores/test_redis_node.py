@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import ReadOnlyError, ResponseError
 
 from cachemw.errors import StoreUnavailable
-from cachemw.stores.redis_node import NodeLimits, RedisNode, Words
+from cachemw.stores.redis_node import NodeLimits, RedisNode
 from tests.support.eventually import eventually
 
 LONG_S = 30.0
@@ -37,9 +36,6 @@ class FakeConnection:
     async def disconnect(self, nowait: bool = False) -> None:
         self.is_connected = False
         self.closed += 1
-
-    def pack_commands(self, commands: Sequence[Words]) -> list[bytes]:
-        return [b""]
 
     async def send_packed_command(self, command: list[bytes], check_health: bool = True) -> None:
         pass

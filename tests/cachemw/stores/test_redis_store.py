@@ -109,13 +109,13 @@ async def test_one_round_trip_for_every_lookup_and_write(
 
 async def test_documents_end_by_themselves(open_redis: Open, make_document: Make) -> None:
     store = await open_redis()
-    document = make_document(1, expires_at=store._clock() + 0.2)
+    document = make_document(1, expires_at=store._clock() + 2)
     await store.put(document)
     assert await store.get(document.key) == document
     (left,) = await store._servers.run_everywhere(
         ("PTTL", layout(store).document(document.key)), _soon()
     )
-    assert 0 < left <= 200
+    assert 0 < left <= 2000
     # Its own clock stands still, so that only Redis can have removed it.
 
     async def gone() -> bool:
