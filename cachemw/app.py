@@ -31,9 +31,7 @@ from cachemw.forward import Forwarder
 from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness, control_app
 from cachemw.http.surface import Asgi, Surface
-from cachemw.identity.base import Identity
-from cachemw.identity.passed_through import PassedThrough
-from cachemw.identity.virtual_keys import VirtualKey, VirtualKeys
+from cachemw.identity.build import identity
 from cachemw.keep import Keeper
 from cachemw.load import UpstreamLoad
 from cachemw.loading import SemanticLoader
@@ -54,6 +52,7 @@ from cachemw.settings import (
 from cachemw.shared import Call, SharedCall, SharedSettings
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore
+from cachemw.stores.settings import StoreSettings
 from cachemw.stores.table import make_store
 from cachemw.upkeep import Upkeep
 from cachemw.upstreams.build import backend
@@ -72,6 +71,19 @@ class Service:
     metrics: Metrics
 
 
+@dataclass(frozen=True, slots=True)
+class _Cache:
+    """The tiers, and what they stand on; `semantic` is None where the mode has none."""
+
+    settings: StoreSettings
+    store: DocumentStore
+    state: DependencyState
+    lru: ByteLru[Resident]
+    exact: ExactTier
+    semantic: SemanticTier | None
+    semantic_state: DependencyState
+
+
 def build(
     config: Config, env: Mapping[str, str] = os.environ, place: Place | None = None
 ) -> Service:
@@ -82,81 +94,35 @@ def build(
     metrics = Metrics(shared=None if place is None else place.metrics)
     models = {} if place is None else place.models
     readiness = Readiness()
-    origin = token_hex(8)
     load = UpstreamLoad(metrics, time.perf_counter, LoadSettings())
     router = Router([backend(u, env, metrics, load, models.get(u.name)) for u in config.upstreams])
     sender = Sender(router, load)
-    stored = store_settings(config, origin, env)
-    store = make_store(stored, time.time, _count_corrupt(metrics))
-    lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
-    metrics.count_evictions("memory", lambda: lru.evictions)
-    store_state = DependencyState("store", metrics.store_up.set, settle_s=1.0)
-    exact = ExactTier(lru, store, store_state, metrics, time.time)
-    semantic_state = _state("semantic", metrics)
-    semantic = (
-        SemanticTier(semantic_settings(config), exact, semantic_state, metrics)
-        if Mode[config.mode.upper()] >= Mode.SEMANTIC
-        else None
-    )
-    replay = ReplaySettings(config.replay.piece_chars, config.replay.pause_seconds)
-    replayer = Replayer(replay, metrics, clock=time.time, rng=Random(SystemRandom().random()))
-    storing = _state("storing", metrics)
+    cache = _cache(config, env, metrics)
     fence = Fence(time.time, time.monotonic)
-    keeper = Keeper(keep_settings(config), exact, semantic, metrics, time.time, storing, fence)
-    fetcher = Fetcher(sender, keeper, max_event_bytes=config.cache.max_answer_bytes)
     flights = Flights(config.cache.max_answer_bytes, config.cache.flight_bytes)
-    call_settings = CallSettings(
-        config.cache.follower_wait_seconds, config.cache.commit_wait_seconds
-    )
-    call: Call = fetcher
-    if config.store.kind == "redis" and config.cache.share_flights:
-        lease = config.cache.lease_seconds
-        shared = SharedSettings(max_wait=config.cache.follower_wait_seconds, renew=lease / 3)
-        leases = store.leases(lease)
-        call = SharedCall(shared, fetcher, leases, exact, replayer, metrics, store_state)
-    calls = Calls(call_settings, flights, call, replayer, metrics)
+    replayer = _replayer(config, metrics)
+    calls = _calls(config, cache, sender, fence, flights, replayer, metrics)
     forwarder = Forwarder(router, sender, metrics)
-    asks = AskReader(
-        router,
-        ceiling=Mode[config.mode.upper()],
-        max_body_bytes=config.server.max_body_bytes,
-        key_headers=tuple(config.cache.key_headers),
-        monotonic=time.perf_counter,
-    )
-    path = RequestPath(asks, exact, semantic, replayer, calls, forwarder, _state("lookup", metrics))
-    feed = ChangeFeed(store, exact, store_state, metrics, origin=origin, monotonic=time.monotonic)
-    loading = loading_settings(config)
-    loader = (
-        None
-        if semantic is None
-        else SemanticLoader(loading, semantic, feed, semantic_state, clock=time.time)
-    )
-    gauges = Gauges(store, lru, feed, loader, metrics)
-    upkeep = Upkeep(
-        upkeep_settings(config),
-        store,
-        feed,
-        loader,
-        Checkpointer(loading.snapshots, loading.index, stored, metrics),
-        gauges,
-        readiness,
-        metrics,
-    )
+    lookup = _state("lookup", metrics)
+    asks = _asks(config, router)
+    path = RequestPath(asks, cache.exact, cache.semantic, replayer, calls, forwarder, lookup)
+    upkeep, gauges = _upkeep(config, cache, readiness, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with _running(store, store_state, router, upkeep, flights, config):
+        async with _running(cache, router, upkeep, flights, config):
             yield
 
     table = endpoints()
-    admin = admin_router(config, env, store, Copies(exact, semantic), fence, table)
+    copies = Copies(cache.exact, cache.semantic)
+    admin = admin_router(config, env, cache.store, copies, fence, table)
     control = control_app(metrics, readiness, table, lifespan, gauges.refresh, [admin])
-    models = ModelList(router, forwarder)
+    models_list = ModelList(router, forwarder)
     surface = Surface(
-        _identity(config),
+        identity(config, time.monotonic),
         table,
         path.answer,
-        models.reply,
+        models_list.reply,
         forwarder.passthrough,
         control,
         metrics,
@@ -165,27 +131,101 @@ def build(
     return Service(surface, readiness, metrics)
 
 
+def _cache(config: Config, env: Mapping[str, str], metrics: Metrics) -> _Cache:
+    settings = store_settings(config, token_hex(8), env)
+    store = make_store(settings, time.time, _count_corrupt(metrics))
+    state = DependencyState("store", metrics.store_up.set, settle_s=1.0)
+    lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
+    metrics.count_evictions("memory", lambda: lru.evictions)
+    exact = ExactTier(lru, store, state, metrics, time.time)
+    semantic_state = _state("semantic", metrics)
+    semantic = None
+    if Mode[config.mode.upper()] >= Mode.SEMANTIC:
+        semantic = SemanticTier(semantic_settings(config), exact, semantic_state, metrics)
+    return _Cache(settings, store, state, lru, exact, semantic, semantic_state)
+
+
+def _replayer(config: Config, metrics: Metrics) -> Replayer:
+    settings = ReplaySettings(config.replay.piece_chars, config.replay.pause_seconds)
+    return Replayer(settings, metrics, clock=time.time, rng=Random(SystemRandom().random()))
+
+
+def _calls(
+    config: Config,
+    cache: _Cache,
+    sender: Sender,
+    fence: Fence,
+    flights: Flights,
+    replayer: Replayer,
+    metrics: Metrics,
+) -> Calls:
+    keeper = Keeper(
+        keep_settings(config),
+        cache.exact,
+        cache.semantic,
+        metrics,
+        time.time,
+        _state("storing", metrics),
+        fence,
+    )
+    call: Call = Fetcher(sender, keeper, max_event_bytes=config.cache.max_answer_bytes)
+    wait = config.cache.follower_wait_seconds
+    # Leases need a store that can be asked in a fraction of a millisecond by every process.
+    if config.store.kind == "redis" and config.cache.share_flights:
+        seconds = config.cache.lease_seconds
+        settings = SharedSettings(max_wait=wait, renew=seconds / 3)
+        leases = cache.store.leases(seconds)
+        call = SharedCall(settings, call, leases, cache.exact, replayer, metrics, cache.state)
+    commit_wait = config.cache.commit_wait_seconds
+    return Calls(CallSettings(wait, commit_wait), flights, call, replayer, metrics)
+
+
+def _asks(config: Config, router: Router) -> AskReader:
+    return AskReader(
+        router,
+        ceiling=Mode[config.mode.upper()],
+        max_body_bytes=config.server.max_body_bytes,
+        key_headers=tuple(config.cache.key_headers),
+        monotonic=time.perf_counter,
+    )
+
+
+def _upkeep(
+    config: Config, cache: _Cache, readiness: Readiness, metrics: Metrics
+) -> tuple[Upkeep, Gauges]:
+    store, origin = cache.store, cache.settings.origin
+    feed = ChangeFeed(
+        store, cache.exact, cache.state, metrics, origin=origin, monotonic=time.monotonic
+    )
+    loading = loading_settings(config)
+    loader = None
+    if cache.semantic is not None:
+        loader = SemanticLoader(
+            loading, cache.semantic, feed, cache.semantic_state, clock=time.time
+        )
+    gauges = Gauges(store, cache.lru, feed, loader, metrics)
+    checkpointer = Checkpointer(loading.snapshots, loading.index, cache.settings, metrics)
+    settings = upkeep_settings(config)
+    upkeep = Upkeep(settings, store, feed, loader, checkpointer, gauges, readiness, metrics)
+    return upkeep, gauges
+
+
 @asynccontextmanager
 async def _running(
-    store: DocumentStore,
-    store_state: DependencyState,
-    router: Router,
-    upkeep: Upkeep,
-    flights: Flights,
-    config: Config,
+    cache: _Cache, router: Router, upkeep: Upkeep, flights: Flights, config: Config
 ) -> AsyncIterator[None]:
     """Start what runs, and at the end finish what was accepted before it is closed."""
     try:
-        await store.start()
-        store_state.up()
+        await cache.store.start()
+        cache.state.up()
     except StoreUnavailable as error:
         # Serves without; every use of it says so again.
-        store_state.down(type(error).__name__, "get")
+        cache.state.down(type(error).__name__, "get")
     except ConfigError as error:
         log.error("cannot start: %s", error)
         raise
-    for backend in router.backends:
-        await backend.upstream.start()
+    for one in router.backends:
+        await one.upstream.start()
     upkeep.start()
     try:
         yield
@@ -195,20 +235,9 @@ async def _running(
             log.warning("calls cancelled at shutdown", extra={"calls": cancelled})
         await upkeep.aclose()
         with suppress(StoreUnavailable):
-            await store.aclose()
-        for backend in router.backends:
-            await backend.upstream.aclose()
-
-
-def _identity(config: Config) -> Identity:
-    isolation = config.cache.tenant_isolation
-    if not config.identity.keys:
-        return PassedThrough(isolation=isolation)
-    keys = [
-        VirtualKey(bytes.fromhex(key.sha256), key.tenant, key.rpm, key.tpm)
-        for key in config.identity.keys
-    ]
-    return VirtualKeys(keys, time.monotonic, isolation=isolation)
+            await cache.store.aclose()
+        for one in router.backends:
+            await one.upstream.aclose()
 
 
 def _state(name: str, metrics: Metrics) -> DependencyState:
