@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import count
 from random import Random
@@ -15,8 +16,9 @@ from loadtests.fake_upstream.answer import compose
 from loadtests.fake_upstream.behaviour import parse
 from loadtests.http.client import Response, raw_request
 from loadtests.http.shots import TOKENS, plain_text, streamed_text
-from loadtests.soak.setup import FLAKY_MODEL, MAX_BODY
+from loadtests.soak.setup import ADMIN_TOKEN, FLAKY_MODEL, MAX_BODY
 
+_ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
 CHAT = "/v1/chat/completions"
 _HOT = 150
 _VARIANTS = 30
@@ -63,6 +65,7 @@ class Kinds:
     only: Sequence[str] = ()
     _numbers: count[int] = field(default_factory=count)
     _owners: dict[str, str] = field(default_factory=dict)
+    _entries: deque[str] = field(default_factory=lambda: deque(maxlen=100))
 
     def draw(self) -> tuple[str, Probe]:
         """Return the next probe and the name of its kind."""
@@ -74,7 +77,14 @@ class Kinds:
     # ---- what is answered from the cache ----
 
     def _exact_hit(self) -> Probe:
-        return _asked(_question(self.rng.randrange(_HOT), 0))
+        probe = _asked(_question(self.rng.randrange(_HOT), 0))
+
+        def check(response: Response) -> str | None:
+            entry = response.header(b"x-cachemw-entry").decode()
+            self._entries.extend([entry] if entry else [])
+            return probe.check(response)
+
+        return replace(probe, check=check)
 
     def _semantic_hit(self) -> Probe:
         """Ask for a hot thing in other words: any answer of this partition may come back."""
@@ -149,6 +159,27 @@ class Kinds:
 
         return Probe(_chat(body, headers), check)
 
+    # ---- the administrator ----
+
+    def _admin_look(self) -> Probe:
+        path = self.rng.choice(["stats", "entries?limit=50", "export?tag=none"])
+        raw = raw_request(f"/cache/{path}", headers=_ADMIN, method="GET")
+        return Probe(raw, _status(200))
+
+    def _admin_delete(self) -> Probe:
+        """Delete a hot entry; it may have gone already."""
+        if not self._entries:
+            return self._admin_look()
+        path = f"/cache/entries/{self._entries.pop()}"
+        return Probe(raw_request(path, headers=_ADMIN, method="DELETE"), _status(200, 404))
+
+    def _admin_purge(self) -> Probe:
+        """Purge what carries a tag of late, or what is old."""
+        wanted = self.rng.choice(
+            [{"tag": f"run-{next(self._numbers) - 50}"}, {"older_than": 50}, {"model": "made-up-1"}]
+        )
+        return Probe(raw_request("/cache/purge", orjson.dumps(wanted), _ADMIN), _status(200))
+
     # ---- what goes wrong ----
 
     def _upstream_failure(self) -> Probe:
@@ -198,6 +229,9 @@ WEIGHTS: Mapping[str, int] = {
     "oversized": 1,
     "malformed": 2,
     "scrape": 1,
+    "admin_look": 1,
+    "admin_delete": 2,
+    "admin_purge": 1,
 }
 """All kinds, and how often each is drawn among the others."""
 

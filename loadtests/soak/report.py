@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+
+import orjson
 
 from loadtests.report import Bar, Section
 from loadtests.soak.flatness import Flatness, flatness
@@ -11,6 +14,8 @@ from loadtests.soak.load import Tally
 
 LIMIT = 0.05
 _ROWS = 30
+_LONGEST = 120
+_HARMLESS = ("info", "warning")
 
 
 def growth(seen: Sequence[Footprint], warm_up_s: float) -> Section:
@@ -85,19 +90,23 @@ def replies(tally: Tally) -> Section:
 
 
 def said(log: str) -> Section:
-    """Return what the service logged, as kinds of lines and how often each came."""
-    counts: dict[str, int] = {}
+    """Return what the service logged, by what a line says, with the bar that nothing broke."""
+    counts: Counter[tuple[str, ...]] = Counter()
     for line in log.splitlines():
-        text = _without_time(line)
-        counts[text] = counts.get(text, 0) + 1
-    rows = [(text[:160].replace("|", "/"), str(n)) for text, n in sorted(counts.items())][:_ROWS]
-    about = "Lines of level warning and above."
-    return Section("Log", about, ("line", "times"), rows or [("nothing", "")])
+        counts[_told(line)] += 1
+    about = "What the service logged, without what differs from line to line."
+    rows = [(*told, str(times)) for told, times in counts.most_common(_ROWS)]
+    errors = sum(times for told, times in counts.items() if told[0] not in _HARMLESS)
+    bar = Bar("log lines of level error", "0", str(errors), errors == 0)
+    head = ("level", "logger", "message", "of", "reason", "times")
+    return Section("Log", about, head, rows or [("",) * len(head)], [bar])
 
 
-def _without_time(line: str) -> str:
-    """Leave out the parts of a line that hold digits first: its time stamp."""
-    words = line.split()
-    while words and words[0][:1].isdigit():
-        words.pop(0)
-    return " ".join(words)
+def _told(line: str) -> tuple[str, ...]:
+    """Return a line's fields; what is no line of ours counts as an error in itself."""
+    try:
+        said = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return ("other", "", line[:_LONGEST].replace("|", "/"), "", "")
+    fields = ("level", "logger", "message", "dependency", "reason")
+    return tuple(str(said.get(name, ""))[:_LONGEST].replace("|", "/") for name in fields)
