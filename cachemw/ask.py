@@ -52,8 +52,10 @@ class Ask:
     @property
     def max_age(self) -> float | None:
         """The oldest answer, in seconds, that the client takes: its `max-age` and its TTL."""
-        limits = (self.directives.max_age, self.directives.ttl)
-        return min((limit for limit in limits if limit is not None), default=None)
+        max_age, ttl = self.directives.max_age, self.directives.ttl
+        if max_age is None or ttl is None:
+            return ttl if max_age is None else max_age
+        return min(max_age, ttl)
 
 
 class AskReader:

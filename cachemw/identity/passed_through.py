@@ -22,7 +22,7 @@ class PassedThrough(Identity):
     def __init__(self, *, isolation: bool = True, remembered: int = 4096) -> None:
         self._isolation = isolation
         self._remembered = remembered
-        self._callers: dict[tuple[bytes, ...], Caller] = {}
+        self._callers: dict[tuple[bytes | None, ...], Caller] = {}
         self._shared = Caller(SHARED)
 
     def admit(self, request: HttpRequest) -> None:
@@ -31,14 +31,14 @@ class PassedThrough(Identity):
 
     def _caller(self, headers: Mapping[bytes, bytes]) -> Caller:
         # All that are presented count: which of them the upstream looks at is not for us to guess.
-        presented = tuple(headers.get(name, b"") for name in CREDENTIAL_HEADERS)
+        presented = tuple(map(headers.get, CREDENTIAL_HEADERS))
         return self._known(presented) if any(presented) else ANONYMOUS
 
-    def _known(self, presented: tuple[bytes, ...]) -> Caller:
+    def _known(self, presented: tuple[bytes | None, ...]) -> Caller:
         known = self._callers.get(presented)
         if known is None:
             if len(self._callers) >= self._remembered:
                 self._callers.clear()
-            text = orjson.dumps([credential.hex() for credential in presented])
+            text = orjson.dumps([(credential or b"").hex() for credential in presented])
             known = self._callers[presented] = Caller(tenant_hash(text))
         return known

@@ -22,6 +22,9 @@ class Price:
     completion: float = 0.0
 
 
+_FREE = Price()
+
+
 @dataclass(frozen=True, slots=True)
 class Fallback:
     """Where a call goes when its upstream fails: another one, and the model's name there.
@@ -72,7 +75,7 @@ class Route:
     @property
     def price(self) -> Price:
         """The model's price, 0 where the configuration has none."""
-        return self.backend.prices.get(self.model, Price())
+        return self.backend.prices.get(self.model, _FREE)
 
 
 class Router:
