@@ -71,3 +71,11 @@ def test_what_is_too_large_leaves_the_rest_alone_but_not_its_own_old_value() -> 
     lru.put(b"a", "new", 3)
 
     assert (lru.get(b"a"), lru.get(b"b")) == (None, "b")
+
+
+def test_clearing_leaves_nothing() -> None:
+    lru: ByteLru[str] = ByteLru(100)
+    lru.put(b"a", "1", 40)
+    lru.put(b"b", "2", 40)
+    lru.clear()
+    assert (len(lru), lru.bytes, lru.get(b"a")) == (0, 0, None)
