@@ -136,11 +136,13 @@ class PartitionedIndex:
         IndexUnavailable for a vector that cannot be compared, or that the graph has no room for.
         """
         self._check(vector)
+        while (frozen := self._frozen(partition)) is not None:
+            await frozen.wait()
         existing = self._entries.number(key)
         if existing is not None:
             self._drop([existing])
         home = self._partition(partition)
-        segment = self._segment_with_room(home)
+        segment = self._roomy(home) or self._new_segment(home, FlatIndex(self.dimension))
         entry = self._entries.add(key, expires_at, home, segment.number)
         index = segment.index
         inserted = self._insert(segment, entry, vector)
@@ -220,12 +222,19 @@ class PartitionedIndex:
         self._partitions.move_to_end(name)
         return found
 
-    def _segment_with_room(self, partition: Partition) -> Segment:
+    def _frozen(self, name: bytes) -> asyncio.Event | None:
+        """Return what an insert into a partition has to wait for."""
+        partition = self._partitions.get(name)
+        segment = None if partition is None else self._roomy(partition)
+        return None if segment is None else segment.frozen
+
+    def _roomy(self, partition: Partition) -> Segment | None:
+        """Return the newest segment that has room for one more vector."""
         size = self._settings.segment_size
         for segment in reversed(partition.segments):
             if len(segment.index) < size and segment.nodes < size + size // 2:
                 return segment
-        return self._new_segment(partition, FlatIndex(self.dimension))
+        return None
 
     def _new_segment(self, partition: Partition, index: Index) -> Segment:
         segment = Segment(self._next_segment, partition, index)

@@ -2,7 +2,9 @@
 
 The new index is filled in short steps, each read from the old one and written on a thread of its
 own; what changes meanwhile is caught up with at the end, until nothing is left, and then it is
-swapped in. Until that moment nobody else sees it.
+swapped in. Until that moment nobody else sees it. When little is left, or what is left does
+not become less, inserts into the segment wait for the swap: a steady stream of them could keep it
+from ever being reached.
 """
 
 from __future__ import annotations
@@ -87,6 +89,7 @@ class Rebuilder:
     async def _build(self, segment: Segment, target: type[Index]) -> None:
         try:
             segment.index = await self._filled(segment, target)
+            segment.retry_above = 0
             self._note(segment)
             self._state.up()
             self.built += 1
@@ -96,6 +99,9 @@ class Rebuilder:
             self._state.down(type(error).__name__)
         finally:
             segment.building = segment.changed = None
+            segment.thaw()
+        if len(segment.index):  # what came meanwhile may be reason enough for the next one
+            self.consider(segment)
 
     def _note(self, segment: Segment) -> None:
         if isinstance(segment.index, HnswIndex):
@@ -112,8 +118,12 @@ class Rebuilder:
             entries = [entry for entry in chunk if entry in source and entry not in changed]
             if entries:
                 await self._write(index, entries, await self._read(source, entries))
+        before = 2 * len(segment.index)
         while segment.changed:
             changes, segment.changed = segment.changed, {}
+            if len(changes) <= _STEP or len(changes) > before // 2:
+                segment.freeze()
+            before = len(changes)
             for chunk in _chunks(changes):
                 await self._catch_up(index, chunk, changes)
         return index

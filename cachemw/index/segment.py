@@ -28,11 +28,21 @@ class Segment:
     """At most `segment_size` vectors of a partition.
 
     While it is being built anew, `changed` collects what the new index does not know of yet: the
-    last vector of every entry that was added, None for one that was removed. After a failure the
-    next build waits until there are more than `retry_above` nodes.
+    last vector of every entry that was added, None for one that was removed. While it is frozen,
+    inserts have to wait. After a failure the next build waits until there are more than
+    `retry_above` nodes.
     """
 
-    __slots__ = ("building", "changed", "health", "index", "number", "partition", "retry_above")
+    __slots__ = (
+        "_thawed",
+        "building",
+        "changed",
+        "health",
+        "index",
+        "number",
+        "partition",
+        "retry_above",
+    )
 
     def __init__(self, number: int, partition: Partition, index: Index) -> None:
         self.number = number
@@ -42,6 +52,22 @@ class Segment:
         self.changed: dict[int, Vector | None] | None = None
         self.health: SearchHealth | None = None
         self.retry_above = 0
+        self._thawed: asyncio.Event | None = None
+
+    @property
+    def frozen(self) -> asyncio.Event | None:
+        """What an insert has to wait for."""
+        return self._thawed
+
+    def freeze(self) -> None:
+        """Let inserts wait."""
+        self._thawed = self._thawed or asyncio.Event()
+
+    def thaw(self) -> None:
+        """Let inserts go on."""
+        if self._thawed is not None:
+            self._thawed.set()
+            self._thawed = None
 
     def note(self, entry: int, vector: Vector | None) -> None:
         """Remember a change for the build under way, if there is one."""

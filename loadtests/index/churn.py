@@ -108,7 +108,8 @@ class Churn:
         return probe.pauses()
 
     async def _fill(self) -> None:
-        for _ in range(self._plan.live):
+        for before in range(self._plan.live, 0, -1):
+            self._now = -before
             await self._insert(b"key %d" % self._inserted)
         await self.index.settled()
 
@@ -167,7 +168,7 @@ class Churn:
         self.doing = "insert"
         vector = self._near(_STORED_NOISE)
         # Deletes and replacements take their share, so that about `live` stay.
-        expires_at = self._now + self._plan.live * self._rng.uniform(0.8, 1.8)
+        expires_at = self._now + self._plan.live * self._rng.uniform(0.8, 1.6)
         self._inserted += 1
         self._live.put(key, vector, expires_at)
         await self.index.add(_PARTITION, key, vector, expires_at)
