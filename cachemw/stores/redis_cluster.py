@@ -179,7 +179,8 @@ class ClusterServers(Servers):
 
     async def _drop_unused(self) -> None:
         for address in set(self._nodes) - set(self._owners) - {self._seed}:
-            await self._nodes.pop(address).aclose(_CLOSE_S)
+            await self._nodes[address].aclose(_CLOSE_S)
+            del self._nodes[address]
 
 
 def _parsed(reply: Sequence[Any], asked: Address) -> list[Address | None]:

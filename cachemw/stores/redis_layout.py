@@ -45,7 +45,7 @@ return 1
 REMOVE = Script("""
 local there = 0
 for n = 2, #KEYS do
-    there = there + redis.call('DEL', KEYS[n])
+    there = there + redis.call('UNLINK', KEYS[n])
     redis.call('ZREM', KEYS[1], ARGV[n - 1])
 end
 return there
@@ -58,7 +58,7 @@ for n = 2, #KEYS do
     local ends = redis.call('ZSCORE', KEYS[1], ARGV[n])
     if ends and tonumber(ends) <= tonumber(ARGV[1]) then
         redis.call('ZREM', KEYS[1], ARGV[n])
-        redis.call('DEL', KEYS[n])
+        redis.call('UNLINK', KEYS[n])
         gone = gone + 1
     end
 end

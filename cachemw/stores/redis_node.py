@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Protocol
 
 from cachemw_policies.breaker import (
@@ -93,6 +94,7 @@ class RedisNode:
         self._done = asyncio.Event()
         self._done.set()
         self._breaker = Breaker()
+        self._answered_at = -inf
         self._recovery: asyncio.Task[None] | None = None
         self._open = True
 
@@ -111,21 +113,24 @@ class RedisNode:
         self._check_room()
         self._check_breaker()
         self._enter()
-        began: float | None = None
+        began = _now()
+        waiting = True
         try:
             async with asyncio.timeout_at(deadline), self._room:
                 self._check_breaker()  # it may have failed meanwhile
-                began = _now()
+                began, waiting = _now(), False
                 replies = await self._ask(commands)
         except (TimeoutError, RedisError, OSError) as error:
-            # Waiting for a free connection in vain says nothing about the server.
-            if began is not None:
+            # To wait for a connection in vain says something about the server only if it has
+            # answered nobody meanwhile.
+            if not (waiting and self._answered_at > began):
                 self._failed(began)
             msg = f"Redis failed: {type(error).__name__}"
             raise StoreUnavailable(msg) from None
         finally:
             self._leave()
-        self._breaker = succeeded(self._breaker, began, _now())
+        self._answered_at = _now()
+        self._breaker = succeeded(self._breaker, began, self._answered_at)
         return replies
 
     async def greet(self, commands: Sequence[Words], deadline: float) -> list[Any]:
@@ -249,7 +254,8 @@ class RedisNode:
 
 def _packed(words: Words) -> bytes:
     # redis-py's own takes eight times as long. The stub means a tuple of any length.
-    return pack_command(tuple(words))  # type: ignore[arg-type]
+    packed: bytes = pack_command(tuple(words))  # type: ignore[arg-type]
+    return packed
 
 
 async def _reply(connection: Connection) -> Any:

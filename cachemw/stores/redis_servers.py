@@ -183,6 +183,10 @@ def connector(url: str | None) -> tuple[Address, Callable[[Address | None], Conn
             "socket_timeout": None,
             "socket_connect_timeout": None,
             "driver_info": None,
+            # What a URL may ask for besides, and would break: text for bytes, and further tries.
+            "decode_responses": False,
+            "retry_on_timeout": False,
+            "retry_on_error": [],
         }
 
         def connect(address: Address | None) -> Connection:

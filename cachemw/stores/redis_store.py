@@ -41,8 +41,10 @@ from cachemw.stores.settings import StoreSettings
 #: Starting may have to wait for a name to be looked up and a TLS handshake.
 _START_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 5.0
-#: Documents in one go: the replies to more would be many megabytes.
+#: Keys in one go.
 _BATCH = 256
+#: Documents in one go: all of them are in memory at once, and have the time limit of one operation.
+_DOCUMENTS = 64
 #: Bytes from which compressing and decompressing go to a thread: at less, the way there and back
 #: takes longer than the work.
 _THREAD_BYTES = 64 << 10
@@ -126,7 +128,7 @@ class RedisStore(DocumentStore):
     async def get_many(self, keys: Sequence[bytes]) -> list[Document]:
         """Return the live documents among `keys`, in their order."""
         found = []
-        for batch in _batches(keys):
+        for batch in _batches(keys, _DOCUMENTS):
             deadline = deadline_in(self._write_timeout_s)
             replies = await self._servers.run([self._read(key) for key in batch], deadline)
             for key, fields in zip(batch, replies, strict=True):
@@ -255,8 +257,8 @@ class RedisStore(DocumentStore):
         return sum(counts)
 
 
-def _batches(keys: Sequence[bytes]) -> list[Sequence[bytes]]:
-    return [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
+def _batches(keys: Sequence[bytes], size: int = _BATCH) -> list[Sequence[bytes]]:
+    return [keys[start : start + size] for start in range(0, len(keys), size)]
 
 
 async def _apart(size: int, work: Callable[..., _T], *arguments: object) -> _T:
