@@ -50,13 +50,13 @@ class Calls:
         """Return the upstream's reply. Raises UpstreamError, ClientGone.
 
         A follower whose leader failed before it got anything takes over, once: of all followers
-        the first leads and the others join it.
+        the first leads and the others join it. What was made anew in vain already is shared.
         """
         reader = self._join(ask) or self._lead(ask)
         try:
             return await self._read(ask, reader)
         except (UpstreamError, TimeoutError) as error:
-            if reader.leads:
+            if reader.leads or (isinstance(error, UpstreamError) and error.retried):
                 raise
             self._metrics.takeovers.inc()
             late = isinstance(error, TimeoutError)

@@ -66,6 +66,16 @@ async def test_of_a_failed_calls_followers_one_leads_and_the_others_join() -> No
         assert service.metric("singleflight_takeovers_total") == 9
 
 
+async def test_a_failure_that_was_retried_is_shared() -> None:
+    async with assembled(Parts()) as service:
+        service.upstream.failure = UpstreamUnavailable("refused")
+        service.upstream.failure.forbid_retry()
+        replies = await _held(service, *[False, True] * 10)
+        assert {(r.status, r.header("x-should-retry")) for r in replies} == {(502, "false")}
+        assert len(service.upstream.calls) == 1
+        assert service.metric("singleflight_takeovers_total") == 0
+
+
 async def test_a_failure_that_lasts_reaches_everybody_in_bounded_time() -> None:
     async with assembled(Parts()) as service:
         service.upstream.failure = UpstreamUnavailable("refused")
