@@ -203,6 +203,7 @@ def _upkeep(
         loader = SemanticLoader(
             loading, cache.semantic, feed, cache.semantic_state, clock=time.time
         )
+        metrics.count_evictions("index", loader.evictions)
     gauges = Gauges(store, cache.lru, feed, loader, metrics)
     checkpointer = Checkpointer(loading.snapshots, loading.index, cache.settings, metrics)
     settings = upkeep_settings(config)

@@ -146,7 +146,7 @@ class IndexFigures:
         self.index_tombstones = make.gauge(
             "index_tombstones", "Removed vectors that the index still holds.", "livemostrecent"
         )
-        self.index_builds = make.counter("index_builds", "Rebuilds of the index.", "outcome")
+        self.index_builds = make.counter("index_builds", "Graphs built since the start.")
         self.snapshots = make.counter("index_snapshots", "Snapshots of the index.", "outcome")
         self.changes_applied = make.counter(
             "changes_applied", "Changes that others made, applied here.", "kind"

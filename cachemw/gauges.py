@@ -26,6 +26,7 @@ class Gauges:
         self._feed = feed
         self._loader = loader
         self._metrics = metrics
+        self._builds = 0
 
     async def refresh(self) -> None:
         """Look everything up; raises nothing."""
@@ -36,6 +37,8 @@ class Gauges:
             index = self._loader.parts.index.stats()
             metrics.index_vectors.set(index.vectors)
             metrics.index_tombstones.set(index.tombstones)
+            metrics.index_builds.inc(index.builds - self._builds)
+            self._builds = index.builds
         try:
             stats = await self._store.stats()
         except Exception:  # noqa: BLE001 - the metrics that are there are needed most just then

@@ -58,6 +58,10 @@ class SemanticLoader:
         self._load_embedder = load
         self.parts: SemanticParts | None = None
 
+    def evictions(self) -> int:
+        """Return how many vectors the index has dropped to stay within its bound."""
+        return 0 if self.parts is None else self.parts.index.evictions
+
     async def load(self) -> None:
         """Load and attach; raises nothing."""
         settings = self._settings
