@@ -134,10 +134,10 @@ class FaultyIndex(PartitionedIndex):
         found: list[Any] = await super().search(partition, vector, k) if fault is None else fault()
         return found
 
-    async def add(self, partition: bytes, key: bytes, vector: Vector) -> None:
+    async def add(self, partition: bytes, key: bytes, vector: Vector, expires_at: float) -> None:
         if "add" in self.faults:
             self.faults["add"]()
-        await super().add(partition, key, vector)
+        await super().add(partition, key, vector, expires_at)
 
 
 def raises(error: Exception | type[Exception]) -> Callable[..., Any]:
