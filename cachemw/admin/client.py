@@ -74,8 +74,12 @@ class AdminClient:
     def purge(self, wanted: Mapping[str, Any], *, dry_run: bool) -> Iterator[Json]:
         """Yield the counts of a purge as it goes on; the last are the result."""
         body = {**wanted, "all": not wanted, "dry_run": dry_run}
-        for line in self._lines("POST", "/cache/purge", json=body, headers={"accept": LINES}):
+        headers, told = {"accept": LINES}, False
+        for line in self._lines("POST", "/cache/purge", json=body, headers=headers):
+            told = True
             yield orjson.loads(line)
+        if not told:
+            raise AdminFailed(f"{self._url} does not answer like cachemw.")
 
     def export(self, wanted: Mapping[str, Any]) -> Iterator[bytes]:
         """Yield exported lines, without their ends."""
@@ -111,6 +115,8 @@ class AdminClient:
                     if line.startswith(b'{"error":'):
                         raise AdminFailed(_message(line))
                     yield line
+            if rest:
+                raise AdminFailed(f"The exchange with {self._url} broke off within a line.")
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
