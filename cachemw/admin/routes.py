@@ -99,7 +99,11 @@ class AdminRoutes:
         It goes on to its end when the client hangs up. With `Accept: application/x-ndjson` the
         counts come as lines while it runs; the last line is the result.
         """
-        asked = await _purge_request(request)
+        try:
+            asked = await _purge_request(request)
+        except HttpError:
+            with self._audit.operation(_caller(request), "purge", {}):
+                raise
         purge = self._purges.start(_caller(request), asked.wanted(), dry_run=asked.dry_run)
         if LINES in request.headers.get("accept", ""):
             return LinesReply(told(purge.progress()))

@@ -247,6 +247,7 @@ async def test_every_operation_is_audited_without_content(
     await admin.call("DELETE", f"/cache/entries/{stored.key.hex()}")
     await admin.call("POST", "/cache/import", exported.body)
     await admin.call("POST", "/cache/import", b"nothing")
+    await admin.call("POST", "/cache/purge", b"{}")
     for _ in range(50):
         await admin.call("GET", "/cache/stats", token="wrong")
     said = [vars(record) for record in caplog.records if record.name == "cachemw.audit"]
@@ -260,6 +261,7 @@ async def test_every_operation_is_audited_without_content(
         ("delete", "failed"),
         ("import", "done"),
         ("import", "failed"),
+        ("purge", "failed"),
         ("GET /cache/stats", "refused"),
     ]
     assert said[0]["filter"] == {"tenant": "alice"}
