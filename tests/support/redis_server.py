@@ -151,6 +151,8 @@ class RedisClusterServers:
             # One part that failed does not take the others with it.
             "cluster-require-full-coverage": "no",
             "repl-diskless-sync-delay": "0",
+            # Seconds; a replica counts from the first on.
+            "repl-ping-replica-period": "1",
         }
         self.nodes = [RedisServer(_cluster_port(), options) for _ in range(6)]
         self._stack = ExitStack()
