@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from cachemw.config import Config
+from cachemw.workers.listening import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,17 +31,17 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """The configuration in force, the listening sockets by file descriptor, and the place."""
+    """The configuration in force, where to listen, and the place."""
 
     config: Config
-    sockets: tuple[int, ...]
+    listen: tuple[Address, ...]
     place: Place
 
     def line(self) -> bytes:
         """Return it as one line."""
         content = {
             "config": self.config.model_dump(mode="json"),
-            "sockets": self.sockets,
+            "listen": self.listen,
             "number": self.place.number,
             "metrics": str(self.place.metrics),
             "models": {name: str(path) for name, path in self.place.models.items()},
@@ -56,4 +57,5 @@ def read_handover(stream: BinaryIO) -> Handover:
     content = json.loads(line)
     models = {name: Path(path) for name, path in content["models"].items()}
     place = Place(content["number"], Path(content["metrics"]), models)
-    return Handover(Config.model_validate(content["config"]), tuple(content["sockets"]), place)
+    listen = tuple(Address(family, tuple(where)) for family, where in content["listen"])
+    return Handover(Config.model_validate(content["config"]), listen, place)

@@ -70,18 +70,16 @@ class WorkerProcess:
     async def start(
         cls,
         command: Sequence[str],
-        sockets: Sequence[int],
         env: Mapping[str, str],
         patience: Patience,
     ) -> WorkerProcess:
-        """Start a worker that inherits `sockets`; `follow` it. Raises OSError."""
+        """Start a worker; `follow` it. Raises OSError."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 process = await asyncio.create_subprocess_exec(
                     *command,
                     stdin=theirs.fileno(),
-                    pass_fds=sockets,
                     env=env,
                 )
             except OSError:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cachemw.config import Config
 from cachemw.local.launch import model_process
-from cachemw.workers.listening import bind
+from cachemw.workers.listening import Address, addresses, reserve
 from cachemw.workers.process import patience_for
 from cachemw.workers.supervisor import EXIT_NO_START, Supervisor
 
@@ -34,7 +34,7 @@ def run_workers(config: Config, env: Mapping[str, str] = os.environ) -> int:
 async def _run(config: Config, env: Mapping[str, str]) -> int:
     server = config.server
     try:
-        sockets = bind(server.host, server.port)
+        sockets = reserve(addresses(server.host, server.port))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         log.error("cannot listen on %s:%d: %s", server.host, server.port, reason)
@@ -44,18 +44,13 @@ async def _run(config: Config, env: Mapping[str, str]) -> int:
             opened.enter_context(one)
         metrics = Path(opened.enter_context(_private_directory()))
         models = await _models(config, opened)
-        numbers = [one.fileno() for one in sockets]
+        listen = [Address(int(one.family), one.getsockname()) for one in sockets]
         patience = patience_for(server)
-        supervisor = Supervisor(config, numbers, metrics, models, env, patience=patience)
-
-        def stop(*, now: bool) -> None:
-            for one in sockets:
-                one.close()  # the workers have it still; what comes after them is refused
-            supervisor.stop(now=now)
+        supervisor = Supervisor(config, listen, metrics, models, env, patience=patience)
 
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, lambda: stop(now=False))
-        loop.add_signal_handler(signal.SIGINT, lambda: stop(now=True))
+        loop.add_signal_handler(signal.SIGTERM, supervisor.stop)
+        loop.add_signal_handler(signal.SIGINT, lambda: supervisor.stop(now=True))
         port = sockets[0].getsockname()[1]
         log.info("serving on http://%s:%d with %d workers", server.host, port, server.workers)
         return await supervisor.run()

@@ -19,6 +19,7 @@ from cachemw.config import Config
 from cachemw.exposition import forget_live
 from cachemw.local.process import Backoff
 from cachemw.workers.handover import Handover, Place
+from cachemw.workers.listening import Address
 from cachemw.workers.process import STOP_NOW, Ending, Patience, WorkerProcess
 
 log = logging.getLogger("cachemw.workers")
@@ -29,7 +30,7 @@ EXIT_KILLED = 1
 
 
 class Supervisor:
-    """Keeps `config.server.workers` workers serving on `sockets` until it is told to stop.
+    """Keeps `config.server.workers` workers serving on `listen` until it is told to stop.
 
     `models` are the sockets of the local upstreams' models. A worker that dies is replaced, at once
     or, where that happens again and again, by `backoff`.
@@ -38,7 +39,7 @@ class Supervisor:
     def __init__(
         self,
         config: Config,
-        sockets: Sequence[int],
+        listen: Sequence[Address],
         metrics: Path,
         models: Mapping[str, Path],
         env: Mapping[str, str],
@@ -48,7 +49,7 @@ class Supervisor:
         command: Sequence[str] = COMMAND,
     ) -> None:
         self._config = config
-        self._sockets = tuple(sockets)
+        self._listen = tuple(listen)
         self._metrics = metrics
         self._models = models
         self._env = {**env, "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
@@ -107,9 +108,7 @@ class Supervisor:
     async def _one(self, number: int) -> Ending:
         """Run one worker from its start to its end."""
         try:
-            worker = await WorkerProcess.start(
-                self._command, self._sockets, self._env, self._patience
-            )
+            worker = await WorkerProcess.start(self._command, self._env, self._patience)
         except OSError as error:  # out of memory or of processes: that may pass
             log.error("no worker can be started", extra={"error": type(error).__name__})
             return Ending(EXIT_NO_START, 0.0)
@@ -117,7 +116,7 @@ class Supervisor:
         if self._stopping.is_set():
             worker.send(signal.SIGTERM)
         place = Place(number, self._metrics, self._models)
-        handover = Handover(self._config, self._sockets, place)
+        handover = Handover(self._config, self._listen, place)
         try:
             return await worker.follow(handover.line(), lambda: self._serves(number, worker.pid))
         finally:

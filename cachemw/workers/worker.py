@@ -15,6 +15,7 @@ from cachemw.exposition import count_in_files
 from cachemw.logs import set_up_logs
 from cachemw.parent import exit_at_eof
 from cachemw.workers.handover import Handover, read_handover
+from cachemw.workers.listening import bind
 from cachemw.workers.process import STOP_NOW, longest_stop
 
 BEAT_SECONDS = 1.0
@@ -50,7 +51,7 @@ def _serve(handover: Handover) -> int:
     service = build(handover.config, os.environ, handover.place)
     with ExitStack() as opened:
         channel = opened.enter_context(socket.socket(fileno=os.dup(sys.stdin.fileno())))
-        sockets = [opened.enter_context(socket.socket(fileno=fd)) for fd in handover.sockets]
+        sockets = [opened.enter_context(one) for one in bind(handover.listen)]
         repeated = (
             Repeated(lambda: _beat(channel), BEAT_SECONDS),
             Repeated(service.metrics.fold, FOLD_SECONDS),

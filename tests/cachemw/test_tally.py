@@ -53,7 +53,8 @@ def test_a_tally_moves_what_it_counted_once() -> None:
 
 
 def test_what_is_followed_is_told_by_how_much_it_grew() -> None:
-    total, told = [0.0], []
+    total = [0.0]
+    told: list[float] = []
     followed = Followed(lambda: total[0], told.append)
     followed.fold()
     for now in (3.0, 3.0, 5.0):

@@ -100,7 +100,9 @@ def test_any_worker_gives_the_figures_of_all_also_of_one_that_was_killed(
 def test_one_killed_after_the_other_the_service_goes_on(server: ServerProcess) -> None:
     ask(server, "Hello")
     for ending in range(2):
-        os.kill(workers(server)[ending % 2], signal.SIGKILL)
+        killed = workers(server)[ending % 2]
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda killed=killed: not alive(killed), what="end of the worker")  # type: ignore[misc]
         assert ask(server, "Hello").status_code == 200
         expected = 3 + ending
         wait_until(
@@ -168,18 +170,24 @@ def blocked(fleet: Fleet) -> Path:
     return fleet.config("http://127.0.0.1:9", server=SERVER, store={"path": path})
 
 
+@pytest.mark.timeout(300)  # torch is loaded twice
 def test_a_local_model_is_loaded_once_for_all_workers(fleet: Fleet) -> None:
     upstreams = [{"name": "lab", "local": "lab", "default_model": "tiny"}]
     server = fleet.cachemw(fleet.config("", upstreams=upstreams, server=SERVER))
     wait_until(lambda: server.output().count("worker serves") == 2, timeout=60, what="two serving")
     assert models_of(server) == 1
     for number in range(8):  # each over a connection of its own
-        assert ask(server, f"Say {number}", model="tiny", max_tokens=1).status_code == 200
+        assert ask_model(server, f"Say {number}") == 200
     [model] = [pid for pid in children(server.pid) if runs_model(pid)]
     os.kill(model, signal.SIGKILL)
-    assert ask(server, "Say it again", model="tiny", max_tokens=1).status_code == 200
+    assert ask_model(server, "Say it again") == 200
     assert models_of(server) == 1
     assert server.terminate(30) == 0
+
+
+def ask_model(server: ServerProcess, text: str) -> int:
+    body = chat(text, model="tiny", max_tokens=1)
+    return httpx.post(server.url + URL, json=body, headers=AUTH, timeout=100.0).status_code
 
 
 def models_of(server: ServerProcess) -> int:

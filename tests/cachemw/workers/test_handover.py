@@ -7,6 +7,7 @@ import pytest
 
 from cachemw.config import load_config
 from cachemw.workers.handover import Handover, Place, read_handover
+from cachemw.workers.listening import Address
 
 
 def test_what_is_written_is_read() -> None:
@@ -17,7 +18,9 @@ def test_what_is_written_is_read() -> None:
     }
     config = load_config(data, {"HOME": "/home/x"})
     place = Place(2, Path("/tmp/metrics"), {"lab": Path("/tmp/model.sock")})
-    handover = Handover(config, (5, 7), place)
+    handover = Handover(
+        config, (Address(2, ("127.0.0.1", 80)), Address(10, ("::1", 80, 0, 0))), place
+    )
     assert read_handover(BytesIO(handover.line())) == handover
 
 
