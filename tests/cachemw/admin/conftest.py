@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -27,6 +28,7 @@ from cachemw.stores.base import Document, DocumentStore, Embedded
 from cachemw.stores.memory import MemoryStore
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.table import make_store
+from tests.support import redis_server as servers
 from tests.support.asgi import AsgiClient, AsgiReply
 from tests.support.service import Clock, plain_of, unit
 
@@ -138,17 +140,24 @@ def clock() -> Clock:
     return Clock()
 
 
-def open_store(kind: str, path: Path, clock: Clock) -> DocumentStore:
-    """Return a store with limits that a loaded machine keeps."""
-    settings = StoreSettings(kind=kind, path=path, timeout_s=30.0, write_timeout_s=30.0)
-    return make_store(settings, clock, lambda _: None)
+redis_server = servers.redis_server
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "redis"])
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, clock: Clock
 ) -> AsyncIterator[DocumentStore]:
-    made = open_store(request.param, tmp_path / "answers.sqlite3", clock)
+    kind = request.param
+    settings = StoreSettings(
+        kind=kind,
+        path=tmp_path / "answers.sqlite3",
+        # Generous: a loaded machine must not fail a test of something else.
+        timeout_s=30.0,
+        write_timeout_s=30.0,
+        url=request.getfixturevalue("redis_server").url if kind == "redis" else None,
+        namespace=f"admin-{uuid4().hex}",
+    )
+    made = make_store(settings, clock, lambda _: None)
     await made.start()
     yield made
     await made.aclose()
