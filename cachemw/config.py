@@ -265,6 +265,20 @@ class Config(Section):
             raise ValueError(f"upstreams: two share the name '{twice[0]}'")
         return self
 
+    @model_validator(mode="after")
+    def _known_fallbacks(self) -> Config:
+        names = [upstream.name for upstream in self.upstreams]
+        for upstream in self.upstreams:
+            for fallback in upstream.fallbacks:
+                where = f"upstreams.{upstream.name}.fallbacks"
+                if fallback.upstream == upstream.name:
+                    raise ValueError(f"{where}: '{upstream.name}' cannot stand in for itself")
+                if fallback.upstream not in names:
+                    near = difflib.get_close_matches(fallback.upstream, names, n=1, cutoff=0.5)
+                    meant = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(names)}"
+                    raise ValueError(f"{where}: no upstream '{fallback.upstream}'; {meant}")
+        return self
+
 
 def load_file(path: Path, env: Mapping[str, str] = os.environ) -> Config:
     """Load a YAML file with environment overrides. Raises ConfigError."""

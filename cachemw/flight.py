@@ -256,8 +256,8 @@ class Flights:
         return len(self._tasks)
 
     @property
-    def bytes(self) -> int:
-        """What all of them hold."""
+    def held(self) -> int:
+        """What all of them hold, in bytes."""
         return self._memory.held
 
     def join(self, key: bytes) -> FlightReader | None:

@@ -395,7 +395,7 @@ async def test_all_flights_together_are_bounded_and_the_memory_comes_back() -> N
     assert second.flight.sealed
     first.close()
     await asyncio.sleep(0)
-    assert flights.bytes == 0
+    assert flights.held == 0
     third = flights.lead(b"3", _call(pieces, Random(4), answer={}))
     await third.settled()
     assert not third.flight.sealed

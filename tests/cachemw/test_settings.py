@@ -93,3 +93,20 @@ def test_two_virtual_keys_are_two() -> None:
     for same in ({**other, "name": "a"}, {**other, "sha256": SHA256}):
         with pytest.raises(ConfigError, match="two share the same"):
             config(identity={"keys": [key, same]})
+
+
+@pytest.mark.parametrize(
+    ("fallback", "said"),
+    [
+        ("azur", "did you mean 'azure'"),
+        ("u", "cannot stand in for itself"),
+        ("x", "known: u, azure"),
+    ],
+)
+def test_a_fallback_that_cannot_be_is_explained(fallback: str, said: str) -> None:
+    upstreams = [
+        {"name": "u", "base_url": "http://u/v1", "fallbacks": [{"upstream": fallback}]},
+        {"name": "azure", "base_url": "http://a/v1"},
+    ]
+    with pytest.raises(ConfigError, match=said):
+        config(upstreams=upstreams)
