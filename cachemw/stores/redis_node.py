@@ -202,8 +202,7 @@ class RedisNode:
         try:
             if not connection.is_connected:
                 await connection.connect()
-            packed = [_packed(words) for words in commands]
-            await connection.send_packed_command(packed, check_health=False)
+            await _send(connection, [_packed(words) for words in commands])
             replies = [await _reply(connection) for _ in commands]
         except BaseException:
             await connection.disconnect(nowait=True)
@@ -256,6 +255,14 @@ def _packed(words: Words) -> bytes:
     # redis-py's own takes eight times as long. The stub means a tuple of any length.
     packed: bytes = pack_command(tuple(words))  # type: ignore[arg-type]
     return packed
+
+
+async def _send(connection: Connection, packed: list[bytes]) -> None:
+    try:
+        await connection.send_packed_command(packed, check_health=False)
+    except RuntimeError as error:
+        # How uvloop refuses to write to a socket that was reset while nobody used it.
+        raise LostConnection(*error.args) from None
 
 
 async def _reply(connection: Connection) -> Any:

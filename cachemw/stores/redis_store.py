@@ -38,7 +38,7 @@ from cachemw.stores.redis_servers import Command, Servers, deadline_in
 from cachemw.stores.redis_walk import Walk, used_bytes
 from cachemw.stores.settings import StoreSettings
 
-#: Starting may have to wait for a name to be looked up and a TLS handshake.
+#: A start without Redis waits no longer than this, or than a write may take.
 _START_TIMEOUT_S = 5.0
 _CLOSE_TIMEOUT_S = 5.0
 #: Keys in one go.
@@ -96,7 +96,7 @@ class RedisStore(DocumentStore):
 
         After a `StoreUnavailable` the store works as soon as Redis can be reached.
         """
-        await self._servers.start(deadline_in(_START_TIMEOUT_S))
+        await self._servers.start(deadline_in(min(_START_TIMEOUT_S, self._write_timeout_s)))
 
     async def get(self, key: bytes) -> Document | None:
         """Return the document under `key`, or None if there is none, expired or damaged."""

@@ -169,7 +169,7 @@ async def test_starts_without_the_cluster_and_finds_it_later(
     seed.pause()
     try:
         with pytest.raises(StoreUnavailable):
-            await open_redis_at(own_cluster.url, **QUICK, opened=stores.append)
+            await open_redis_at(own_cluster.url, **QUICK, write_timeout_s=0.2, opened=stores.append)
         assert await unavailable(stores[0], bytes(32))
     finally:
         seed.resume()
