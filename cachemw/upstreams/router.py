@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cachemw.errors import BadRequest, ConfigError, ModelNotFound
+from cachemw.errors import BadRequest, ModelNotFound
 from cachemw.upstreams.base import Upstream
 
 ANY_MODEL = "*"
@@ -81,15 +80,13 @@ class Route:
 class Router:
     """Picks a backend: by the model's name first, else the first that takes any.
 
-    Raises ConfigError where a fallback names no backend, or its own.
+    Fallbacks name backends that are there: the configuration sees to that.
     """
 
     def __init__(self, backends: Sequence[Backend]) -> None:
         self.backends = tuple(backends)
         self._by_name = {backend.upstream.name: backend for backend in backends}
         self._known: dict[str, Route] = {}
-        for backend in backends:
-            self._check_fallbacks(backend)
 
     def fallbacks(self, route: Route) -> list[Route]:
         """Return where a request goes when the route's upstream fails, in order."""
@@ -126,15 +123,3 @@ class Router:
             if default is not None:
                 return Route(backend, backend.effective(default))
         raise BadRequest("'model' is required.", param="model")
-
-    def _check_fallbacks(self, backend: Backend) -> None:
-        name = backend.upstream.name
-        for fallback in backend.fallbacks:
-            wrong = f"upstreams.{name}.fallbacks: '{fallback.upstream}'"
-            if fallback.upstream == name:
-                raise ConfigError(f"{wrong} is the upstream itself.")
-            if fallback.upstream not in self._by_name:
-                known = sorted(self._by_name.keys() - {name})
-                near = difflib.get_close_matches(fallback.upstream, known, n=1, cutoff=0.5)
-                meant = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}."
-                raise ConfigError(f"{wrong} is no upstream; {meant}")
