@@ -23,6 +23,8 @@ class VectorIndex(ABC):
     removed.
     """
 
+    __slots__ = ()
+
     @abstractmethod
     def __len__(self) -> int:
         """Return the number of live vectors."""

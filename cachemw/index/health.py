@@ -12,6 +12,7 @@ MIN_DEAD_SHARE = 0.05
 """Below it slow searches have another cause than tombstones."""
 
 _SLOW = 3.0
+_SLOW_SECONDS = 0.001
 _WARM_UP = 64
 _SMOOTHING = 1 / 64
 _PATIENCE = 4.0
@@ -22,9 +23,10 @@ _TOLERATED = 0.01
 class SearchHealth:
     """Whether more than one search in a hundred is slow: it has hit a part that is mostly removed.
 
-    A search that takes three times what searches take adds 1 to `damage`, every other one takes
-    0.01 away; at 4 the graph is damaged. The count of all tombstones does not show this: a topic
-    that expired as a whole is a small share of them, and each question about it walks it all.
+    A search that takes three times what searches take, and a millisecond, adds 1 to `damage`,
+    every other one takes 0.01 away; at 4 the graph is damaged. The count of all tombstones does not
+    show this: a topic that expired as a whole is a small share of them, and each question about it
+    walks it all.
     """
 
     typical: float = 0.0
@@ -36,7 +38,7 @@ class SearchHealth:
         self.seen += 1
         if self.seen <= _WARM_UP:
             self.typical += (seconds - self.typical) / self.seen
-        elif seconds > _SLOW * self.typical:
+        elif seconds > max(_SLOW * self.typical, _SLOW_SECONDS):
             self.damage += 1.0
         else:
             self.typical += _SMOOTHING * (seconds - self.typical)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import logging
 import sys
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from cachemw.index.flat import FlatIndex
 from cachemw.index.hnsw import EF_CONSTRUCTION, LIBRARY, HnswIndex, M
 from cachemw.index.partitions import IndexSettings, PartitionedIndex
+from cachemw.index.segment import Index
 from cachemw.index.snapshot_files import in_force, publish, verified
 from cachemw.index.snapshot_tables import Row, Tables, read_tables, write_tables
 
@@ -94,20 +96,20 @@ def _load(folder: Path, expected: dict[str, object], settings: IndexSettings) ->
 def _write(index: PartitionedIndex, new: Path) -> None:
     tables = Tables.empty(index.dimension)
     for partition in index.partitions():
+        entries = list(index.entries.age.walk(partition))
+        tables.partitions.append((partition.name, len(partition.segments), len(entries)))
         places: dict[int, tuple[int, int]] = {}
         for position, segment in enumerate(partition.segments):
-            found = segment.index
-            if isinstance(found, HnswIndex):
-                found.save(new / _graph_file(len(tables.nodes)))
-                tables.nodes.append(found.labels)
-                places.update((entry, (position, found.label(entry))) for entry in found.entries())
+            mine = [entry for entry in entries if entry in segment.index]
+            if isinstance(segment.index, HnswIndex):
+                segment.index.save(new / _graph_file(len(tables.nodes)))
+                tables.nodes.append(segment.index.labels)
+                places.update((entry, (position, segment.index.label(entry))) for entry in mine)
             else:
-                entries = found.entries()
                 tables.nodes.append(0)
-                tables.vectors.append(found.vectors(entries))
-                places.update((entry, (position, row)) for row, entry in enumerate(entries))
-        tables.partitions.append((partition.name, len(partition.segments), partition.count))
-        for entry in index.entries.age.walk(partition):
+                tables.vectors.append(segment.index.vectors(mine))
+                places.update((entry, (position, row)) for row, entry in enumerate(mine))
+        for entry in entries:
             key, expires_at = index.entries.key(entry), index.entries.expiry.time(entry)
             tables.rows.append(Row(key, expires_at, *places[entry]))
     write_tables(new / _TABLES, tables)
@@ -115,27 +117,25 @@ def _write(index: PartitionedIndex, new: Path) -> None:
 
 def _fill(index: PartitionedIndex, path: Path, tables: Tables) -> None:
     rows, nodes, vectors = iter(tables.rows), iter(enumerate(tables.nodes)), tables.vectors[0]
-    first = taken = 0
+    number = taken = 0
     for name, segments, count in tables.partitions:
-        mine = [next(rows) for _ in range(count)]
-        indexes: list[FlatIndex | HnswIndex] = []
-        for position in range(segments):
-            number, labels = next(nodes)
-            placed = [
-                (first + n, row.place) for n, row in enumerate(mine) if row.segment == position
-            ]
+        mine = list(islice(rows, count))
+        placed: list[list[tuple[int, int]]] = [[] for _ in range(segments)]
+        for entry, row in enumerate(mine, start=number):
+            placed[row.segment].append((entry, row.place))
+        number += count
+        indexes: list[Index] = []
+        for members, (graph, labels) in zip(placed, islice(nodes, segments), strict=True):
             if labels:
-                graph = HnswIndex(index.dimension, capacity=1)
-                graph.restore(path / _graph_file(number), labels, placed)
-                indexes.append(graph)
+                restored = HnswIndex(index.dimension, capacity=1)
+                restored.restore(path / _graph_file(graph), labels, members)
+                indexes.append(restored)
             else:
                 flat = FlatIndex(index.dimension)
-                for entry, row in placed:
-                    flat.add(entry, vectors[taken + row])
-                taken += len(placed)
+                flat.fill([entry for entry, _ in members], vectors[taken : taken + len(members)])
+                taken += len(members)
                 indexes.append(flat)
         index.adopt(name, indexes, ((row.key, row.expires_at, row.segment) for row in mine))
-        first += count
 
 
 def _graph_file(number: int) -> str:

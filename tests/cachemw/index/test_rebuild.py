@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,10 +164,10 @@ async def test_a_search_across_a_swap_does_not_mistake_one_entry_for_another() -
     real = index._graphs.run
     calls = 0
 
-    async def swap_meanwhile(*args: object, **kwargs: object) -> object:
+    async def swap_meanwhile(call: Callable[[], Any], *, urgent: bool) -> object:
         nonlocal calls
         calls += 1
-        answer = await real(*args, **kwargs)
+        answer = await real(call, urgent=urgent)
         segment.index = replacement
         return answer
 
