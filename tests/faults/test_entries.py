@@ -11,16 +11,19 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from tests.faults.conftest import ROOT, Fleet, ask, only_if_cached
+from tests.support import redis_server as servers
 from tests.support.servers import ServerProcess, wait_until
 
 TOKEN = "the-token-of-this-test"
 ADMIN = {"token_sha256": sha256(TOKEN.encode()).hexdigest()}
 QUESTION = "How do I reset my account password?"
 PARAPHRASE = "How can I reset my account password?"
+redis_server = servers.redis_server
 Entries = Callable[..., list[Any]]
 
 
@@ -97,13 +100,23 @@ def test_export_purge_import_hits_as_before(fleet: Fleet, entries: Entries, tmp_
     assert after.read_bytes() == before.read_bytes()
 
 
-def test_a_purge_reaches_another_replica(fleet: Fleet, entries: Entries) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+def test_a_purge_reaches_another_replica(
+    fleet: Fleet, entries: Entries, kind: str, request: pytest.FixtureRequest
+) -> None:
     upstream = fleet.upstream()
-    config = fleet.config(upstream.url, mode="semantic", semantic={"threshold": 0.85}, admin=ADMIN)
+    sections: dict[str, Any] = {"semantic": {"threshold": 0.85}, "admin": ADMIN}
+    if kind == "redis":
+        url = request.getfixturevalue("redis_server").url
+        sections["store"] = {"kind": "redis", "url": url, "namespace": uuid4().hex}
+    config = fleet.config(upstream.url, mode="semantic", **sections)
     one, other = fleet.cachemw(config), fleet.cachemw(config)
     ask(one, QUESTION)
-    assert ask(other, QUESTION).headers["x-cachemw-layer"] == "exact"  # now in its memory
-    entries(one, "purge", "--tenant", entries(one, "list")[0]["tenant"])
+    # Now it is in the other's memory, and its vector in the other's index.
+    assert ask(other, QUESTION).headers["x-cachemw-layer"] == "exact"
+    wait_until(lambda: _stored(other, PARAPHRASE), timeout=30, what="vector there")
+    (entry,) = entries(one, "list")
+    entries(one, "purge", "--tenant", entry["tenant"])
     wait_until(lambda: not _stored(other, QUESTION), timeout=20, what="purge there")
     assert not _stored(other, PARAPHRASE)
 
