@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
-from cachemw.errors import StoreUnavailable
+from cachemw.errors import ConfigError, StoreUnavailable
 from cachemw.stores import redis_rows as rows
 from cachemw.stores.base import (
     ChangeBatch,
@@ -96,7 +96,11 @@ class RedisStore(DocumentStore):
 
         After a `StoreUnavailable` the store works as soon as Redis can be reached.
         """
-        await self._servers.start(deadline_in(min(_START_TIMEOUT_S, self._write_timeout_s)))
+        try:
+            await self._servers.start(deadline_in(min(_START_TIMEOUT_S, self._write_timeout_s)))
+        except ConfigError:
+            await self.aclose()  # nothing probes what can never work
+            raise
 
     async def get(self, key: bytes) -> Document | None:
         """Return the document under `key`, or None if there is none, expired or damaged."""

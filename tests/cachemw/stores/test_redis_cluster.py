@@ -18,7 +18,7 @@ from tests.support.redis_server import RedisClusterServers, RedisServer, need_re
 Make = Callable[..., Document]
 Open = Callable[..., Any]
 
-QUICK = {"cluster": True, "timeout_s": 0.5, "breaker_failures": 3, "breaker_s": 0.1}
+QUICK = {"cluster": True, "timeout_s": 2.0, "breaker_failures": 3, "breaker_s": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +78,7 @@ async def test_one_master_killed_and_its_replica_takes_over(
     failing.ask("wait", "1", "5000")  # its replica has everything
     failing.kill()
     try:
-        for _ in range(3):
-            assert await unavailable(store, lost[0].key)
+        assert await unavailable(store, lost[0].key)
         # The other parts go on meanwhile.
         assert await asyncio.gather(*(store.get(d.key) for d in others)) == others
 
