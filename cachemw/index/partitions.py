@@ -52,13 +52,14 @@ class IndexSettings:
 
 @dataclass(frozen=True, slots=True)
 class IndexStats:
-    """Counts: vectors, partitions, graphs, removed vectors in these, and builds since the start."""
+    """Counts; `tombstones` are removed vectors in graphs, `builds` those since the start."""
 
     vectors: int
     partitions: int
     graphs: int
     tombstones: int
     builds: int
+    building: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class PartitionedIndex:
             len(graphs),
             sum(segment.tombstones for segment in graphs),
             self._rebuilder.built,
+            self._rebuilder.building,
         )
 
     async def search(self, partition: bytes, vector: Vector, k: int) -> list[Candidate]:

@@ -60,6 +60,11 @@ class Rebuilder:
         self._tasks.add(segment.building)
         segment.building.add_done_callback(self._tasks.discard)
 
+    @property
+    def building(self) -> int:
+        """Builds under way."""
+        return len(self._tasks)
+
     def forget(self, segment: Segment) -> None:
         """Let go of a segment that is empty."""
         self.graphs.pop(segment.number, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import time
 from collections.abc import Sequence
@@ -24,9 +25,8 @@ _STORED_NOISE = 0.25
 _ASKED_NOISE = 0.35
 _REPLACED = 0.15
 _DELETED = 0.1
-_PURGED = 300
+_PURGED_SHARE = 1 / 40
 _CHECKED = 200
-_LOOKUPS = 1500
 _SWEEP = 64
 _PACE = 0.005
 _NEVER = 4e9
@@ -41,7 +41,8 @@ class Plan:
     turnovers: int
     rate: float
     asked: float
-    idle_seconds: float = 5.0
+    idle_seconds: float = 10.0
+    lookups: int = 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +87,21 @@ class Churn:
         """Fill, churn, and compare with fresh indexes."""
         idle = await self._idle()
         await self._fill()
-        fresh = [spread(await self._lookups(self.index, _LOOKUPS))]
+        # As the service does when it is ready: what is there by then is never garbage.
+        gc.collect()
+        gc.freeze()
+        fresh = [spread(await self._lookups(self.index, self._plan.lookups))]
         collections, probe = Collections(), PauseProbe(self._under_way)
         turnovers = [await self._turnover(probe, n) for n in range(self._plan.turnovers)]
         collections.close()
         other = await self._copy()
-        fresh.append(spread(await self._lookups(other, _LOOKUPS)))
+        fresh.append(spread(await self._lookups(other, self._plan.lookups)))
         await other.aclose()
         await self.index.aclose()
         return Outcome(turnovers, fresh, idle, probe.pauses(), collections.longest)
 
     def _under_way(self) -> str:
-        builds = self.index.stats().builds
-        return f"{self.doing} (graph {builds + 1} under way or next)"
+        return f"{self.doing}, building" if self.index.stats().building else self.doing
 
     async def _idle(self) -> Pauses:
         probe = PauseProbe()
@@ -124,7 +127,8 @@ class Churn:
         await asyncio.gather(asking, return_exceptions=True)
         await probe.stop()
         seconds, recall = time.perf_counter() - started, await self._recall()
-        still = await self._lookups(self.index, _LOOKUPS // 3)
+        await self.index.settled()
+        still = await self._lookups(self.index, self._plan.lookups // 3)
         stats = self.index.stats()
         print(f"... turnover {number + 1}: {seconds:.1f} s, {stats}", file=sys.stderr, flush=True)
         return Turnover(
@@ -181,7 +185,8 @@ class Churn:
     async def _purge_topic(self) -> None:
         """Delete the nearest to one question: a hole that searches near it have to cross."""
         self.doing = "purge"
-        for near in await self.index.search(_PARTITION, self._near(0.0), _PURGED):
+        count = int(self._plan.live * _PURGED_SHARE)
+        for near in await self.index.search(_PARTITION, self._near(0.0), count):
             await self._remove(near.key)
 
     async def _ask(self, times: list[float]) -> None:

@@ -37,10 +37,10 @@ def life(plan: Plan, outcome: Outcome, source: str) -> Section:
         f"{source} About {plan.live} live vectors in one partition, {plan.turnovers} turnovers, "
         f"{plan.rate:g} changes a second: inserts, 15 % of them replacements, a tenth as many "
         "deletes, the rest of what goes expires; each turnover begins with the deletion of one "
-        f"topic. Beside them {plan.asked:g} lookups a second. 'Still' is without changes, in the "
-        "graph as the turnover left it; 'beside' is while changes and rebuilds go on, on the same "
-        "two cores as this client. Recall is against an exact scan of the live vectors, 200 "
-        "lookups each."
+        f"topic. Beside them {plan.asked:g} lookups a second. 'Still' is after each turnover, when "
+        "nothing is under way, tombstones and all; 'beside' is while changes and rebuilds go on, "
+        "on the same two cores as this client. Recall is against an exact scan of the live "
+        "vectors, 200 lookups each."
     )
     head = (
         "",
