@@ -109,7 +109,7 @@ async def exact(field: Field, effort: Effort) -> Section:
             floor = floors[subject.workers]
             ratio = median_ratio(runs.rates(subject, number), runs.rates(floor, number))
             rows.append((*runs.row(subject, number), f"{ratio:.3f}"))
-    bars = _bare_bars(runs, field) + _litellm_bars(runs, field)
+    bars = exact_bars(runs, field)
     return Section("Exact hit", about, (*_HEAD, "ratio to bare"), rows, bars)
 
 
@@ -118,6 +118,11 @@ async def _prime(subject: Subject) -> None:
     async with connections(subject.server.port, 8) as pool:
         for connection in (*pool, *pool):
             await connection.request(CHAT.raw)
+
+
+def exact_bars(runs: Runs, field: Field) -> list[Bar]:
+    """Return the bars of exact hits: beside the bare application, and beside LiteLLM."""
+    return _bare_bars(runs, field) + _litellm_bars(runs, field)
 
 
 def _bare_bars(runs: Runs, field: Field) -> list[Bar]:
