@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import pytest
 
+from cachemw.app import build
+from cachemw.config import load_file
 from tests.support.servers import ServerProcess, start_process
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,6 +25,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # `make test` is what CI runs; tests/cachemw/demo/test_run.py runs what `make demo` does.
 RUN_ELSEWHERE = {"make demo", "make test"}
 DEFAULT_URL = "http://127.0.0.1:8080"
+TOKEN = "export CACHEMW_ADMIN_TOKEN=..."
 
 
 def blocks(language: str) -> list[str]:
@@ -67,9 +73,10 @@ def serve(command: str, cache: Path, store: Path, ready: str = "/healthz") -> Se
 
 
 def test_nothing_in_it_goes_unrun() -> None:
-    served, checked, asked = (starting_with(t) for t in ("cachemw serve", "check-config", "curl"))
-    assert {*served, *checked, *asked} | RUN_ELSEWHERE == set(commands())
-    assert len(blocks("python")) == 1
+    kinds = ("cachemw serve", "check-config", "curl", "new-key", "cachemw entries")
+    run_here = {command for kind in kinds for command in starting_with(kind)}
+    assert run_here | RUN_ELSEWHERE | {TOKEN} == set(commands())
+    assert (len(blocks("python")), len(blocks("yaml"))) == (1, 1)
 
 
 @pytest.mark.parametrize("command", sorted(RUN_ELSEWHERE))
@@ -96,6 +103,37 @@ def test_the_reference_is_a_configuration(command: str) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def test_the_production_example_can_be_used(tmp_path: Path) -> None:
+    (example,) = blocks("yaml")
+    (new_key,) = starting_with("new-key")
+    made = json.loads(_run([sys.executable, "-m", "cachemw", *parts(new_key)[1], "--json"]))
+    path = tmp_path / "cachemw.yaml"
+    path.write_text(example.replace("<from cachemw new-key>", made["sha256"]))
+    _run([sys.executable, "-m", "cachemw", "check-config", str(path)])
+    secrets = {"REDIS_URL": "redis://h", "OPENAI_API_KEY": "k", "CACHEMW_ADMIN_TOKEN": "t" * 32}
+    build(load_file(path, {"HOME": str(tmp_path)}), secrets)
+
+
+def test_entries_are_administered(embedder_cache: Path, tmp_path: Path) -> None:
+    environment = {
+        "CACHEMW_ADMIN__TOKEN_ENV": "CACHEMW_ADMIN_TOKEN",
+        "CACHEMW_ADMIN_TOKEN": "a token of the administrator's",
+    }
+    served = f"{' '.join(f'{k}={shlex.quote(v)}' for k, v in environment.items())} cachemw serve"
+    with serve(served, embedder_cache, tmp_path / "store", ready="/readyz") as server:
+        httpx.post(
+            server.url + "/v1/chat/completions",
+            json={"messages": [{"role": "user", "content": "What is a proxy?"}]},
+            headers={"x-cachemw-tags": "prices"},
+            timeout=60,
+        ).raise_for_status()
+        for command in starting_with("cachemw entries"):
+            arguments = [*parts(command)[1], "--url", server.url]
+            said = _run([sys.executable, "-m", "cachemw", *arguments], environment, tmp_path)
+            assert said, command
+    assert "What is a proxy?" in (tmp_path / "answers.jsonl").read_text()
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_a_client_is_answered_by_the_model_and_then_from_the_cache(
     embedder_cache: Path, tmp_path: Path
@@ -116,10 +154,18 @@ def test_a_client_is_answered_by_the_model_and_then_from_the_cache(
         assert repeated.split(" ", 1)[1] == again.split(" ", 1)[1]
 
 
-def _run(command: list[str]) -> str:
+def _run(
+    command: list[str], more: Mapping[str, str] = MappingProxyType({}), folder: Path | None = None
+) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
     done = subprocess.run(
-        command, capture_output=True, text=True, env=environment, timeout=100, check=False
+        command,
+        capture_output=True,
+        text=True,
+        env=environment | {**more},
+        cwd=folder,
+        timeout=100,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
