@@ -6,21 +6,18 @@ import asyncio
 import logging
 import os
 import signal
-import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from cachemw.config import Config
 from cachemw.local.launch import model_process
+from cachemw.workers.directory import place_for_figures, private_directory
 from cachemw.workers.listening import Address, addresses, reserve
 from cachemw.workers.process import patience_for
 from cachemw.workers.supervisor import EXIT_NO_START, Supervisor
 
 log = logging.getLogger("cachemw.workers")
-
-# In memory where that can be: a full disk would end a process that writes to a mapped file.
-_IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a directory of our own is made in it
 
 
 def run_workers(config: Config, env: Mapping[str, str] = os.environ) -> int:
@@ -42,7 +39,7 @@ async def _run(config: Config, env: Mapping[str, str]) -> int:
     async with AsyncExitStack() as opened:
         for one in sockets:
             opened.enter_context(one)
-        metrics = Path(opened.enter_context(_private_directory()))
+        metrics = opened.enter_context(private_directory(place_for_figures()))
         models = await _models(config, opened)
         listen = [Address(int(one.family), one.getsockname()) for one in sockets]
         patience = patience_for(server)
@@ -54,13 +51,6 @@ async def _run(config: Config, env: Mapping[str, str]) -> int:
         port = sockets[0].getsockname()[1]
         log.info("serving on http://%s:%d with %d workers", server.host, port, server.workers)
         return await supervisor.run()
-
-
-def _private_directory() -> tempfile.TemporaryDirectory[str]:
-    in_memory = _IN_MEMORY.is_dir() and os.access(_IN_MEMORY, os.W_OK)
-    return tempfile.TemporaryDirectory(
-        prefix="cachemw-", dir=_IN_MEMORY if in_memory else None, ignore_cleanup_errors=True
-    )
 
 
 async def _models(config: Config, opened: AsyncExitStack) -> dict[str, Path]:
