@@ -39,6 +39,7 @@ from loadtests.report import Section, load_average, machine, render
 REPORT = Path(__file__).parents[1] / "reports" / "growth.md"
 FOLDER = Path.home() / ".cache" / "cachemw-loadtests" / "growth"
 _MAX_VECTORS = 2_000_000
+_INDEX = IndexSettings(max_vectors=_MAX_VECTORS)
 _RESTARTS = 2
 
 
@@ -57,9 +58,15 @@ class Bench:
         with self._service(self._models, sqlite_section(scratch / "empty.sqlite3"), "empty") as one:
             self._empty_mb = resident_mb(one.pid)
 
+    def prepare(self, kind: str, shape: str) -> None:
+        """Only fill and index all sizes of one store and shape."""
+        for case in self._cases(kind, shape):
+            with place(case, self._options.folder, self._models, cores().all) as where:
+                prepare(where, self._corpus, _INDEX)
+
     def section(self, kind: str, shape: str) -> Section:
         """Measure all sizes of one store and shape."""
-        cases = [Case(kind, shape, entries) for entries in sorted(self._options.sizes)]
+        cases = self._cases(kind, shape)
         figures: dict[Case, report.Figures] = {}
         with ExitStack() as stack:
             subjects = []
@@ -67,13 +74,16 @@ class Bench:
                 where = stack.enter_context(
                     place(case, self._options.folder, self._models, cores().all)
                 )
-                filled = prepare(where, self._corpus, IndexSettings(max_vectors=_MAX_VECTORS))
+                filled = prepare(where, self._corpus, _INDEX)
                 subject, figures[case] = self._started(stack, where, filled)
                 subjects.append(subject)
             measurement = Measurement(self._corpus, random.Random(1), self._options.block)
             with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
                 times = runner.run(measurement.rounds(subjects, self._options.rounds))
         return report.section(kind, shape, cases, figures, times)
+
+    def _cases(self, kind: str, shape: str) -> list[Case]:
+        return [Case(kind, shape, entries) for entries in sorted(self._options.sizes)]
 
     def _started(
         self, stack: ExitStack, where: Place, filled: Filled
@@ -109,7 +119,7 @@ class Bench:
 
 
 def run(options: argparse.Namespace) -> str:
-    """Measure everything, and return the report."""
+    """Measure everything, and return the report; nothing where it is only prepared."""
     began = load_average()
     port = free_port()
     fake = python("-m", "loadtests.fake_upstream", "--port", str(port), "--tokens", str(TOKENS))
@@ -118,9 +128,12 @@ def run(options: argparse.Namespace) -> str:
         serving(fake, port, cores().all) as upstream,
     ):
         bench = Bench(options, upstream, Path(temporary))
-        sections = [
-            bench.section(kind, shape) for kind in options.stores for shape in options.shapes
-        ]
+        all_cases = [(kind, shape) for kind in options.stores for shape in options.shapes]
+        if options.prepare:
+            for kind, shape in all_cases:
+                bench.prepare(kind, shape)
+            return ""
+        sections = [bench.section(kind, shape) for kind, shape in all_cases]
     sizes = " ".join(map(str, options.sizes))
     conditions = (
         f"{options.date}, {machine(('cachemw', 'hnswlib', 'redis'))}. "
@@ -139,6 +152,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--sizes", nargs="+", type=int, default=sizes)
     made.add_argument("--stores", nargs="+", choices=("sqlite", "redis"), default=["sqlite"])
     made.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    made.add_argument("--prepare", action="store_true", help="only fill and index the stores")
     made.add_argument("--rounds", type=int, default=5)
     made.add_argument("--block", type=int, default=100, help="requests of a kind in a round")
     made.add_argument("--folder", type=Path, default=FOLDER, help="where filled stores are kept")
@@ -157,9 +171,10 @@ def main() -> int:
     except Incorrect as error:
         print(f"incorrect: {error}", file=sys.stderr)
         return 1
-    print(text)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(text, "utf-8")
+    if text:
+        print(text)
+        options.out.parent.mkdir(exist_ok=True)
+        options.out.write_text(text, "utf-8")
     return 0
 
 
