@@ -9,8 +9,9 @@ from cachemw_policies.breaker import BreakerPolicy
 
 from cachemw.stores.codec import DocumentCodec, shipped_dictionary
 from cachemw.stores.redis_cluster import ClusterServers
+from cachemw.stores.redis_connection import Address, connector
 from cachemw.stores.redis_node import NodeLimits, RedisNode
-from cachemw.stores.redis_servers import Address, Servers, SingleServer, connector
+from cachemw.stores.redis_servers import Servers, SingleServer
 from cachemw.stores.redis_store import RedisStore
 from cachemw.stores.settings import StoreSettings
 

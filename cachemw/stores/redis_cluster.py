@@ -16,9 +16,9 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError, ResponseError
 
 from cachemw.errors import ConfigError, StoreUnavailable
-from cachemw.stores.redis_node import RedisNode, Words
+from cachemw.stores.redis_connection import Address, Words
+from cachemw.stores.redis_node import RedisNode
 from cachemw.stores.redis_servers import (
-    Address,
     Command,
     Servers,
     checked,

@@ -1,10 +1,4 @@
-"""One Redis server: its connections, its time limits, and the breaker that leaves it alone.
-
-redis-py's connections are used directly, without its client: the client repeats failed commands and
-takes a time limit for each step, where a lookup has one limit for waiting, connecting and asking
-together. An exchange that did not come to its end costs its connection, so that a late reply can
-never be taken for the reply to another command.
-"""
+"""One Redis server: its connections, its time limits, and the breaker that leaves it alone."""
 
 from __future__ import annotations
 
@@ -13,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 from cachemw_policies.breaker import (
     Breaker,
@@ -24,40 +18,14 @@ from cachemw_policies.breaker import (
     succeeded,
     tripped,
 )
-from hiredis import pack_command
 from redis.exceptions import ConnectionError as LostConnection
-from redis.exceptions import ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import RedisError
 
 from cachemw.errors import StoreUnavailable
-
-#: A command as Redis takes it: its name and its arguments.
-Words = Sequence[bytes | str | int | float]
+from cachemw.stores.redis_connection import Connection, Words, exchange
 
 #: How long a probe of a server that failed may take, in seconds: connecting and one PING.
 _PROBE_S = 1.0
-
-
-class Connection(Protocol):
-    """What is used of `redis.asyncio.connection.AbstractConnection`."""
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether there is a socket; the other end may have closed it."""
-
-    async def connect(self) -> None:
-        """Connect, authenticate and select the database."""
-
-    async def can_read(self) -> bool:
-        """Whether anything has come in, the end of the stream included."""
-
-    async def disconnect(self, nowait: bool = False) -> None:
-        """Close the socket."""
-
-    async def send_packed_command(self, command: list[bytes], check_health: bool = True) -> None:
-        """Write commands that are in Redis' protocol already."""
-
-    async def read_response(self) -> Any:
-        """Return the next reply; raises `ResponseError` where it is an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +167,7 @@ class RedisNode:
         return None
 
     async def _exchange(self, connection: Connection, commands: Sequence[Words]) -> list[Any]:
-        try:
-            if not connection.is_connected:
-                await connection.connect()
-            await _send(connection, [_packed(words) for words in commands])
-            replies = [await _reply(connection) for _ in commands]
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
+        replies = await exchange(connection, commands)
         if self._open:
             self._free.append(connection)
         else:
@@ -249,30 +210,6 @@ class RedisNode:
     async def _drop_idle(self) -> None:
         while self._free:
             await self._free.pop().disconnect(nowait=True)
-
-
-def _packed(words: Words) -> bytes:
-    # redis-py's own takes eight times as long. The stub means a tuple of any length.
-    packed: bytes = pack_command(tuple(words))  # type: ignore[arg-type]
-    return packed
-
-
-async def _send(connection: Connection, packed: list[bytes]) -> None:
-    try:
-        await connection.send_packed_command(packed, check_health=False)
-    except RuntimeError as error:
-        # How uvloop refuses to write to a socket that was reset while nobody used it.
-        raise LostConnection(*error.args) from None
-
-
-async def _reply(connection: Connection) -> Any:
-    try:
-        return await connection.read_response()
-    except ReadOnlyError:
-        # The address leads to a replica since a failover: connect anew.
-        raise
-    except ResponseError as error:
-        return error
 
 
 def _now() -> float:

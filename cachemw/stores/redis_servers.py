@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any, cast
+from typing import Any
 
-from redis.asyncio.connection import Connection as TcpConnection
-from redis.asyncio.connection import parse_url
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -21,9 +19,8 @@ from redis.exceptions import (
 )
 
 from cachemw.errors import ConfigError, StoreUnavailable
-from cachemw.stores.redis_node import Connection, RedisNode, Words
-
-Address = tuple[str, int]
+from cachemw.stores.redis_connection import Words
+from cachemw.stores.redis_node import RedisNode
 
 
 class Script:
@@ -163,42 +160,6 @@ async def greeting(node: RedisNode, words: Words, deadline: float) -> list[Any]:
         msg = "store.url: Redis wants a password"
         raise ConfigError(msg)
     return replies
-
-
-def connector(url: str | None) -> tuple[Address, Callable[[Address | None], Connection]]:
-    """Return the address in `url`, and what makes connections to it or to another address.
-
-    Raises `ConfigError` for what is no URL of Redis.
-    """
-    if url is None:
-        msg = "store.url (or store.url_env) is needed where store.kind is redis"
-        raise ConfigError(msg)
-    try:
-        # Untyped in redis-py.
-        options: dict[str, Any] = dict(parse_url(url))
-        kind = options.pop("connection_class", TcpConnection)
-        options |= {
-            "protocol": 2,
-            # One limit for the whole operation instead: see redis_node.
-            "socket_timeout": None,
-            "socket_connect_timeout": None,
-            "driver_info": None,
-            # What a URL may ask for besides, and would break: text for bytes, and further tries.
-            "decode_responses": False,
-            "retry_on_timeout": False,
-            "retry_on_error": [],
-        }
-
-        def connect(address: Address | None) -> Connection:
-            where = {} if address is None else {"host": address[0], "port": address[1]}
-            return cast("Connection", kind(**options | where))
-
-        connect(None)
-    except (ValueError, TypeError, RedisError):
-        # Not its text: it can quote the URL, and with it the password.
-        msg = "store.url must be redis://[[user]:password@]host[:port][/db], rediss:// or unix://"
-        raise ConfigError(msg) from None
-    return (options.get("host", "localhost"), options.get("port", 6379)), connect
 
 
 def deadline_in(seconds: float) -> float:
