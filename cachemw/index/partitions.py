@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from cachemw_policies.semantic import Candidate
-from numpy.typing import NDArray
 
 from cachemw.errors import IndexUnavailable
 from cachemw.index.base import Neighbour
@@ -27,48 +24,15 @@ from cachemw.index.flat import FlatIndex
 from cachemw.index.hnsw import HnswIndex
 from cachemw.index.lane import Lane
 from cachemw.index.rebuild import Rebuilder
+from cachemw.index.search import Searcher, has_graphs, scan
 from cachemw.index.segment import Index, Partition, Segment
+from cachemw.index.settings import IndexSettings, IndexStats
 from cachemw.stores.base import Vector
+
+__all__ = ["IndexSettings", "IndexStats", "PartitionedIndex"]
 
 _STEP = 64
 """Entries that are removed at once, about a millisecond's worth, before others get their turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class IndexSettings:
-    """`switch_at`: vectors above which a segment becomes a graph (loadtests/reports/index.md).
-
-    `max_vectors` bounds all partitions together; `search_timeout` is in seconds. `segment_size`
-    bounds the vectors of one graph: making one larger and letting go of one both hold the
-    interpreter's lock, for 0.15 ms for each thousand nodes, of which there may be half as many
-    again. Each further segment costs a search of 0.2 ms.
-    """
-
-    switch_at: int = 8000
-    max_vectors: int = 200_000
-    search_timeout: float = 0.25
-    segment_size: int = 50_000
-
-
-@dataclass(frozen=True, slots=True)
-class IndexStats:
-    """Counts; `tombstones` are removed vectors in graphs, `builds` those since the start."""
-
-    vectors: int
-    partitions: int
-    graphs: int
-    tombstones: int
-    builds: int
-    building: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What one graph answered: labels, distances, and the seconds of CPU that it took."""
-
-    labels: NDArray[np.uint64]
-    distances: NDArray[np.float32]
-    seconds: float
 
 
 class PartitionedIndex:
@@ -84,6 +48,7 @@ class PartitionedIndex:
         self._next_segment = 0
         self._graphs = Lane("cachemw-index")
         self._rebuilder = Rebuilder(dimension, settings.switch_at, self._graphs)
+        self._searcher = Searcher(self._graphs, self._rebuilder)
         self.evictions = 0
 
     def __len__(self) -> int:
@@ -123,11 +88,11 @@ class PartitionedIndex:
         if found is None:
             return []
         self._partitions.move_to_end(partition)
-        if not any(isinstance(segment.index, HnswIndex) for segment in found.segments):
-            return self._candidates(self._scan(found, vector, k), k)
+        if not has_graphs(found):
+            return self._candidates(scan(found, vector, k), k)
         try:
             async with asyncio.timeout(self._settings.search_timeout):
-                return await self._search_graphs(found, vector, k)
+                return self._candidates(await self._searcher.search(found, vector, k), k)
         except TimeoutError:
             raise IndexUnavailable("no answer from the index in time") from None
 
@@ -148,9 +113,7 @@ class PartitionedIndex:
         entry = self._entries.add(key, expires_at, home, segment.number)
         index = segment.index
         inserted = self._insert(segment, entry, vector)
-        while len(self) > self._settings.max_vectors:
-            self.evictions += 1
-            self._drop([next(iter(self._partitions.values())).oldest])
+        self._make_room()
         if isinstance(index, HnswIndex) and inserted is not None:
             await self._inserted(key, entry, index, inserted)
         if segment.number in self._segments:
@@ -294,38 +257,11 @@ class PartitionedIndex:
         if not partition.segments:
             del self._partitions[partition.name]
 
-    def _scan(self, partition: Partition, vector: Vector, k: int) -> list[Neighbour]:
-        found: list[Neighbour] = []
-        for segment in partition.segments:
-            if isinstance(segment.index, FlatIndex):
-                found += segment.index.search(vector, k)
-        return found
-
-    async def _search_graphs(self, partition: Partition, vector: Vector, k: int) -> list[Candidate]:
-        while True:
-            indexes = [segment.index for segment in partition.segments]
-            graphs = [index for index in indexes if isinstance(index, HnswIndex)]
-            asked = [(graph, min(k, len(graph))) for graph in graphs]
-            answers = await self._graphs.run(partial(_query, asked, vector), urgent=True)
-            if indexes == [segment.index for segment in partition.segments]:
-                break
-            # One was replaced meanwhile: what the old one calls an entry may be another by now.
-        found = self._scan(partition, vector, k)
-        for (graph, wanted), answer in zip(asked, answers, strict=True):
-            found += graph.resolve(answer.labels, answer.distances)
-            self._note_health(partition, graph, answer, wanted)
-        return self._candidates(found, k)
-
-    def _note_health(
-        self, partition: Partition, graph: HnswIndex, answer: _Found, wanted: int
-    ) -> None:
-        for segment in partition.segments:
-            if segment.index is graph and segment.health is not None:
-                segment.health.note(answer.seconds)
-                if len(answer.labels) < wanted:
-                    segment.health.fell_short()
-                if segment.health.damaged:
-                    self._rebuilder.consider(segment)
+    def _make_room(self) -> None:
+        """Evict what is too many; a step at most, where the bound was larger at the last start."""
+        for _ in range(min(_STEP, len(self) - self._settings.max_vectors)):
+            self.evictions += 1
+            self._drop([next(iter(self._partitions.values())).oldest])
 
     def _candidates(self, found: list[Neighbour], k: int) -> list[Candidate]:
         nearest = heapq.nlargest(k, found, key=_similarity)
@@ -338,14 +274,3 @@ class PartitionedIndex:
 
 def _similarity(neighbour: Neighbour) -> float:
     return neighbour.similarity
-
-
-def _query(graphs: Iterable[tuple[HnswIndex, int]], vector: Vector) -> list[_Found]:
-    """Search graphs one after the other."""
-    answers = []
-    for graph, wanted in graphs:
-        # CPU time of this thread: it does not count what others keep it waiting for.
-        started = time.thread_time()
-        labels, distances = graph.query(vector, wanted)
-        answers.append(_Found(labels, distances, time.thread_time() - started))
-    return answers
