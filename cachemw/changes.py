@@ -108,7 +108,8 @@ class ChangeFeed:
                 if batch.complete:
                     await self._apply(batch.changes)
                 else:
-                    self._metrics.changes_gaps.inc()
+                    if self.cursor:  # the first look is no gap: nothing was known before it
+                        self._metrics.changes_gaps.inc()
                     await self._compare()
                 self.cursor = batch.cursor
                 if batch.complete and len(batch.changes) < _BATCH:
