@@ -97,7 +97,7 @@ async def _counted(
 ) -> list[Response]:
     before = field.upstream_calls()
     replies = await _fire(subject, number, shots)
-    field.require_calls(subject, before, 0 if way == "hit" else len(shots))
+    field.require_calls(subject, before, len(shots), calls=0 if way == "hit" else 1)
     return replies
 
 

@@ -241,9 +241,7 @@ async def _once(field: Field, subject: Subject, number: int, work: Work, seconds
     await _settled(server.pid, field.rig.upstream.pid)
     made = field.upstream_calls() - calls
     if work.calls is not None:
-        # Those under way when wrk stops are in the upstream's count only.
-        under_way = work.calls * number
-        field.require_calls(subject, calls, work.calls * load.requests, under_way)
+        field.require_calls(subject, calls, load.requests, work.calls)
     return Run(load, 1e6 * spent / load.requests, made / load.requests)
 
 

@@ -87,12 +87,15 @@ class Field:
         with urllib.request.urlopen(url, timeout=10) as reply:
             return int(sum(json.load(reply).values()))
 
-    def require_calls(self, subject: Subject, before: int, least: int, more: int = 0) -> int:
-        """Return the upstream calls since `before`; Incorrect unless they are as many as given."""
+    def require_calls(self, subject: Subject, before: int, requests: int, calls: int) -> None:
+        """Raise Incorrect unless the upstream was asked as often as requests must have asked it.
+
+        Where they must not, any call is one too many. Where they must, there may be more: those
+        whose client did not wait for the reply.
+        """
         made = self.upstream_calls() - before
-        if not least <= made <= least + more:
-            raise Incorrect(f"{subject.name}: {made} upstream calls instead of {least}")
-        return made
+        if made < requests * calls or (made and not calls):
+            raise Incorrect(f"{subject.name}: {made} upstream calls for {requests} requests")
 
 
 @contextmanager

@@ -64,7 +64,7 @@ async def soak(
 
 def run(options: argparse.Namespace) -> tuple[str, bool]:
     """Soak, and return the report and whether all bars were met."""
-    warm_up_s = min(_WARM_UP_S, 60 * options.minutes / 4)
+    warm_up_s = min(_WARM_UP_S, 60 * options.minutes / 2)
     tally, seen = Tally(), list[Footprint]()
     began, log = load_average(), ""
     port = free_port()

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+import pytest
+
 from loadtests.http.servers import Server
+from loadtests.http.shots import Incorrect
 from loadtests.http.wrk import Load
 from loadtests.peers.effort import CONNECTIONS, JUDGED
 from loadtests.peers.rates import Run, Runs, exact_bars
@@ -49,3 +54,15 @@ def test_a_row_has_the_medians() -> None:
 def test_only_those_who_name_layers_are_asked_for_them() -> None:
     assert BARE.layer("exact") == "exact"
     assert LITELLM.layer("exact") is None
+
+
+@pytest.mark.parametrize(
+    ("made", "requests", "calls", "right"),
+    [(0, 10, 0, True), (1, 10, 0, False), (10, 10, 1, True), (12, 10, 1, True), (9, 10, 1, False)],
+)
+def test_hits_ask_nothing_and_misses_all(
+    made: int, requests: int, calls: int, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Field, "upstream_calls", lambda _self: 100 + made)
+    with nullcontext() if right else pytest.raises(Incorrect, match=f"{made} upstream calls"):
+        _field().require_calls(LITELLM, 100, requests, calls)
