@@ -2,7 +2,8 @@
 
 `redis_layout` says what lies where, `redis_rows` what a document looks like, `redis_walk` how all
 of them are read, `redis_log` how changes get to other processes, `redis_servers` and
-`redis_cluster` which server is asked, `redis_node` how it is asked and when it is left alone.
+`redis_cluster` which server is asked, `redis_node` when it is asked and when it is left alone,
+`redis_connection` how it is asked.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from cachemw.stores.redis_leases import RedisLeases
 from cachemw.stores.redis_log import RedisLog
 from cachemw.stores.redis_servers import Command, Servers, deadline_in
 from cachemw.stores.redis_walk import Walk, used_bytes
+from cachemw.stores.redis_writes import Writes
 from cachemw.stores.settings import StoreSettings
 
 #: A start without Redis waits no longer than this, or than a write may take.
@@ -82,6 +84,7 @@ class RedisStore(DocumentStore):
         self._write_timeout_s = settings.write_timeout_s
         self._unique = unique
         self._on_corrupt = on_corrupt
+        self._writes = Writes()
         self._log = RedisLog(
             servers,
             self._layout,
@@ -117,13 +120,15 @@ class RedisStore(DocumentStore):
         """
         deadline = deadline_in(self._write_timeout_s)
         size = len(document.body) + len(document.prompt)
-        try:
-            fields = await _apart(size, rows.encode, self._codec, document)
-        except UnstorableDocument as error:
-            raise StoreUnavailable(str(error)) from error
-        await self._servers.run([self._write(document, fields)], deadline)
-        if not self._servers.one_slot:
-            await self._servers.run([self._log.record(ChangeKind.PUT, [document.key])], deadline)
+        with self._writes.accept():
+            try:
+                fields = await _apart(size, rows.encode, self._codec, document)
+            except UnstorableDocument as error:
+                raise StoreUnavailable(str(error)) from error
+            await self._servers.run([self._write(document, fields)], deadline)
+            if not self._servers.one_slot:
+                record = self._log.record(ChangeKind.PUT, [document.key])
+                await self._servers.run([record], deadline)
 
     async def delete(self, key: bytes) -> bool:
         """Remove the document; returns whether there was one."""
@@ -146,7 +151,8 @@ class RedisStore(DocumentStore):
         removed = 0
         for batch in _batches(keys):
             deadline = deadline_in(self._write_timeout_s)
-            removed += await self._remove(batch, deadline)
+            with self._writes.accept():
+                removed += await self._remove(batch, deadline)
         return removed
 
     def entries(self) -> AsyncIterator[list[EntryInfo]]:
@@ -198,6 +204,7 @@ class RedisStore(DocumentStore):
 
     async def aclose(self) -> None:
         """Finish what was accepted, then close; may be called again."""
+        await self._writes.aclose(_CLOSE_TIMEOUT_S)
         await self._servers.aclose(_CLOSE_TIMEOUT_S)
 
     def _read(self, key: bytes) -> Command:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -147,6 +147,15 @@ async def open_memory(clock: FakeClock) -> Callable[..., Any]:
 
 redis_server = servers.redis_server
 redis_cluster = servers.redis_cluster
+
+
+@pytest.fixture
+def own_server() -> Iterator[servers.RedisServer]:
+    """Return a Redis server that the test may flush, pause and kill."""
+    servers.need_redis()
+    with servers.RedisServer() as server:
+        yield server
+        server.resume_if_paused()
 
 
 @pytest.fixture

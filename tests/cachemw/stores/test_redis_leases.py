@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ import pytest
 from cachemw.errors import StoreUnavailable
 from cachemw.stores.leases import Leases
 from tests.support.eventually import eventually
-from tests.support.redis_server import RedisServer, need_redis
+from tests.support.redis_server import RedisServer
 
 KEY = bytes(range(32))
 OTHER = bytes(range(1, 33))
@@ -78,13 +78,6 @@ async def test_renewing_begins_its_time_anew(open_redis: Any) -> None:
     deadline = asyncio.get_running_loop().time() + 30
     (left,) = await store._servers.run_everywhere(("PTTL", store._layout.lease(KEY)), deadline)
     assert left > 60_000
-
-
-@pytest.fixture
-def own_server() -> Iterator[RedisServer]:
-    need_redis()
-    with RedisServer() as server:
-        yield server
 
 
 async def test_every_failure_is_unavailable(own_server: RedisServer, open_redis_at: Any) -> None:
