@@ -195,11 +195,11 @@ async def test_through_the_whole_application_each_is_served_their_own() -> None:
             assert reply.stored
         await service.flights.drain(60.0)
         for _ in range(THROUGH_ASGI):
-            who, whose = rng.randrange(100), rng.randrange(100)
-            headers = (*people[who].headers, _ONLY_STORED)
-            reply = await _said(service, f"word of {whose}.", headers)
+            asker, asked = rng.randrange(100), rng.randrange(100)
+            headers = (*people[asker].headers, _ONLY_STORED)
+            reply = await _said(service, f"word of {asked}.", headers)
             assert reply.status == 200
-            assert f"word of {who}." in reply.json()["choices"][0]["message"]["content"]
+            assert f"word of {asker}." in reply.json()["choices"][0]["message"]["content"]
             own[reply.layer] += 1
     assert own["semantic"] > THROUGH_ASGI // 2
     assert own["exact"] > 0
