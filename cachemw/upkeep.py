@@ -85,7 +85,7 @@ class Upkeep:
         if self._loader is not None:
             await self._loader.load()
         # Ready also without the semantic tier: its failure costs hits, not answers.
-        self._readiness.started = True
+        self._readiness.start()
 
     async def _expire(self) -> None:
         if self._loader is not None:

@@ -19,11 +19,20 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class Readiness:
-    """Whether this process takes requests; it is not failed by a cache that is away."""
+    """Whether this process takes requests; it is not failed by a cache that is away.
 
-    def __init__(self) -> None:
+    `on_start` is called once, when everything is loaded and before readiness is told.
+    """
+
+    def __init__(self, on_start: Callable[[], object] = lambda: None) -> None:
+        self._on_start = on_start
         self.started = False
         self.draining = False
+
+    def start(self) -> None:
+        """Note that everything is loaded."""
+        self._on_start()
+        self.started = True
 
     @property
     def reason(self) -> str | None:

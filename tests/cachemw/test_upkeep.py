@@ -221,3 +221,17 @@ async def test_sweeping_goes_on_after_any_failure(clock: Clock) -> None:
 
 async def test_it_can_be_closed_before_it_was_started(clock: Clock) -> None:
     await World(MemoryStore(clock, 1 << 20)).upkeep.aclose()
+
+
+async def test_what_is_to_be_done_once_loaded_is_done_before_readiness_is_told(
+    clock: Clock,
+) -> None:
+    world = World(MemoryStore(clock, 1 << 20))
+    told: list[str | None] = []
+    world.readiness = world.upkeep._readiness = Readiness(
+        on_start=lambda: told.append(world.readiness.reason)
+    )
+    world.upkeep.start()
+    await world.ready()
+    assert told == ["starting"]
+    await world.upkeep.aclose()
