@@ -159,16 +159,21 @@ async def test_a_connection_lost_while_idle_is_no_failure() -> None:
     await node.aclose(1.0)
 
 
-async def test_waiting_for_a_connection_in_vain_does_not_count() -> None:
-    release = asyncio.Event()
-    server = Server([release])
+async def test_waiting_for_a_connection_counts_where_nobody_is_answered() -> None:
+    release, stuck = asyncio.Event(), asyncio.Event()
+    server = Server([release, stuck])
     node = server.node(connections=1, failures=1)
-    busy = asyncio.create_task(node.run(PING, soon()))
+    busy = [asyncio.create_task(node.run(PING, soon())) for _ in range(2)]
     await asyncio.sleep(0)
-    await fails(node, 0.01)
+    in_vain = asyncio.create_task(fails(node, 0.05))
+    await asyncio.sleep(0.01)
+    release.set()  # the first is answered, the second waits for the connection before us
+    await in_vain
     assert node.available
-    release.set()
-    assert await busy == [b"late"]
+    await fails(node, 0.01)
+    assert not node.available
+    stuck.set()
+    assert await asyncio.gather(*busy) == [[b"late"]] * 2
     await node.aclose(1.0)
 
 
