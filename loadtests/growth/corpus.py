@@ -66,7 +66,7 @@ class Corpus:
     def vector(self, number: int) -> NDArray[np.float32]:
         """Return the vector of an entry: its question's, turned where that is asked again."""
         turn, place = divmod(number, len(self.texts))
-        own = self.vectors[place]
+        own: NDArray[np.float32] = self.vectors[place]
         if turn == 0:
             return own
         aside = np.random.default_rng(number).standard_normal(len(own)).astype(np.float32)

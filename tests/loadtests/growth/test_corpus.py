@@ -48,11 +48,11 @@ def test_shapes(corpus: Corpus) -> None:
 def test_vectors_past_the_real_ones_are_near_them(corpus: Corpus) -> None:
     for number in range(3):
         assert np.array_equal(corpus.vector(number), corpus.vectors[number])
-        turned = [corpus.vector(number + 3 * turn) for turn in (1, 2)]
-        for vector in turned:
+        once, twice = (corpus.vector(number + 3 * turn) for turn in (1, 2))
+        for vector in (once, twice):
             assert float(vector @ corpus.vectors[number]) == pytest.approx(0.9, abs=1e-4)
             assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
-        assert not np.array_equal(*turned)
+        assert not np.array_equal(once, twice)
 
 
 def test_the_stored_answer_is_what_is_expected(corpus: Corpus) -> None:
