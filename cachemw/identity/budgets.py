@@ -26,6 +26,10 @@ class Budget:
         self._per_minute = per_minute
         self._monotonic = monotonic
         self._bucket = Bucket(per_minute, monotonic())
+        # Every reply says it: what does not change is written once.
+        self._limit: Header = (f"x-ratelimit-limit-{name}".encode(), b"%d" % per_minute)
+        self._remaining = f"x-ratelimit-remaining-{name}".encode()
+        self._reset = f"x-ratelimit-reset-{name}".encode()
 
     def require(self) -> None:
         """Raise RateLimited unless at least one is left."""
@@ -48,11 +52,10 @@ class Budget:
         """Return OpenAI's headers: the limit, what is left, and how long until all is back."""
         left = self._bucket.left
         reset = seconds_until(self._bucket, self._per_minute, self._per_minute)
-        name = self._name.encode()
         return [
-            (b"x-ratelimit-limit-" + name, b"%d" % self._per_minute),
-            (b"x-ratelimit-remaining-" + name, b"%d" % max(0, math.floor(left))),
-            (b"x-ratelimit-reset-" + name, duration(reset)),
+            self._limit,
+            (self._remaining, b"%d" % max(0.0, left)),
+            (self._reset, duration(reset)),
         ]
 
 
@@ -79,10 +82,8 @@ class Account:
 
     def headers(self) -> list[Header]:
         """Return what a reply says of the budgets."""
-        return [header for budget in self._budgets() for header in budget.headers()]
-
-    def _budgets(self) -> list[Budget]:
-        return [budget for budget in (self.requests, self.tokens) if budget is not None]
+        requests = [] if self.requests is None else self.requests.headers()
+        return requests if self.tokens is None else requests + self.tokens.headers()
 
 
 def duration(seconds: float) -> bytes:
