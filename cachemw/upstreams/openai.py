@@ -18,6 +18,9 @@ from cachemw.upstreams.headers import CREDENTIALS
 from cachemw.upstreams.health import UpstreamHealth
 from cachemw.upstreams.transport import OriginTransport, ReplyBody
 
+# The few that are asked for all the time; clients can make up others without end.
+_URLS_KEPT = 64
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -53,6 +56,7 @@ class OpenAIUpstream(Upstream):
         self.name = name
         self.total_seconds = limits.total
         self._base = httpx.URL(base_url.rstrip("/"))
+        self._urls: dict[tuple[str, bytes], httpx.URL] = {}
         self._authorization = None if api_key is None else f"Bearer {api_key}".encode()
         self._limits = limits
         self._health = health
@@ -117,10 +121,16 @@ class OpenAIUpstream(Upstream):
                 return await anext(source, None)
 
     def _url(self, request: UpstreamRequest) -> httpx.URL:
-        path = self._base.raw_path.rstrip(b"/") + request.path.removeprefix("/v1").encode()
-        return self._base.copy_with(
-            raw_path=path + (b"?" + request.query if request.query else b"")
-        )
+        """Return where a request goes. Making a URL takes longer than most of a call's steps."""
+        wanted = (request.path, request.query)
+        url = self._urls.get(wanted)
+        if url is None:
+            path = self._base.raw_path.rstrip(b"/") + request.path.removeprefix("/v1").encode()
+            query = b"?" + request.query if request.query else b""
+            url = self._base.copy_with(raw_path=path + query)
+            if len(self._urls) < _URLS_KEPT:
+                self._urls[wanted] = url
+        return url
 
     def _headers(self, request: UpstreamRequest) -> list[Header]:
         headers = [(b"host", self._base.netloc), *request.headers]

@@ -99,6 +99,9 @@ class OriginTransport(httpx.AsyncBaseTransport):
             connection.close()
 
     async def _take_place(self) -> None:
+        if not self._places.locked():
+            await self._places.acquire()  # at once
+            return
         try:
             async with asyncio.timeout(self._connect_seconds):
                 await self._places.acquire()
