@@ -125,6 +125,7 @@ class Entries:
     def __init__(self) -> None:
         self._keys = KeyColumn()
         self._segments = array("i")
+        self._digests = array("q")
         self._numbers = KeyMap()
         self._free = array("i")
         self.expiry = ExpiryHeap()
@@ -148,16 +149,30 @@ class Entries:
         """Return the number of the segment that holds a live entry's vector."""
         return self._segments[entry]
 
-    def add(self, key: bytes, expires_at: float, ends: AgeEnds, segment: int) -> int:
+    def digest(self, entry: int) -> int:
+        """Return what tells a live entry's vector from others."""
+        return self._digests[entry]
+
+    def renew(self, entry: int, expires_at: float, ends: AgeEnds) -> None:
+        """Make a live entry the newest, with another end."""
+        self.expiry.remove(entry)
+        self.expiry.push(entry, expires_at)
+        self.age.remove(ends, entry)
+        self.age.append(ends, entry)
+
+    def add(
+        self, key: bytes, expires_at: float, ends: AgeEnds, segment: int, digest: int = 0
+    ) -> int:
         """Return a new entry for a key that has none."""
         if self._free:
             entry = self._free.pop()
             self._keys[entry] = key
-            self._segments[entry] = segment
+            self._segments[entry], self._digests[entry] = segment, digest
         else:
             entry = len(self._keys)
             self._keys.append(key)
             self._segments.append(segment)
+            self._digests.append(digest)
         self._numbers.put(key, entry)
         self.expiry.push(entry, expires_at)
         self.age.append(ends, entry)

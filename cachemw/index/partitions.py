@@ -13,6 +13,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
+from hashlib import blake2b
 
 import numpy as np
 from cachemw_policies.semantic import Candidate
@@ -99,18 +100,21 @@ class PartitionedIndex:
     async def add(self, partition: bytes, key: bytes, vector: Vector, expires_at: float) -> None:
         """Insert or replace a vector; the oldest of the least recently used make room.
 
+        The same vector again, as when an answer was generated anew, costs no work in a graph.
         `expires_at` is in seconds since the epoch: `expire` removes what has reached it. Raises
         IndexUnavailable for a vector that cannot be compared, or that the graph has no room for.
         """
         self._check(vector)
         while (frozen := self._frozen(partition)) is not None:
             await frozen.wait()
-        existing = self._entries.number(key)
+        existing, digest = self._entries.number(key), _digest(vector)
         if existing is not None:
+            if self._renewed(existing, partition, digest, expires_at):
+                return
             self._drop([existing])
         home = self._partition(partition)
         segment = self._roomy(home) or self._new_segment(home, FlatIndex(self.dimension))
-        entry = self._entries.add(key, expires_at, home, segment.number)
+        entry = self._entries.add(key, expires_at, home, segment.number, digest)
         index = segment.index
         inserted = self._insert(segment, entry, vector)
         self._make_room()
@@ -166,17 +170,17 @@ class PartitionedIndex:
         return self._entries
 
     def adopt(
-        self, name: bytes, indexes: Sequence[Index], rows: Iterable[tuple[bytes, float, int]]
+        self, name: bytes, indexes: Sequence[Index], rows: Iterable[tuple[bytes, float, int, int]]
     ) -> None:
         """Take in a partition of a snapshot, into an index to which nothing was added by others.
 
-        `rows` are key, expires_at and position of its index for each entry, oldest first. The
+        `rows` are key, expires_at, position of its index and digest, oldest first. The
         entries' numbers in `indexes` go on from the number of entries there are.
         """
         home = self._partition(name)
         segments = [self._new_segment(home, index) for index in indexes]
-        for key, expires_at, position in rows:
-            self._entries.add(key, expires_at, home, segments[position].number)
+        for key, expires_at, position, digest in rows:
+            self._entries.add(key, expires_at, home, segments[position].number, digest)
         for segment in segments:
             self._rebuilder.adopt(segment)
 
@@ -186,6 +190,15 @@ class PartitionedIndex:
             found = self._partitions[name] = Partition(name)
         self._partitions.move_to_end(name)
         return found
+
+    def _renewed(self, entry: int, partition: bytes, digest: int, expires_at: float) -> bool:
+        """Renew an entry if its vector is the same; returns whether it is."""
+        home = self._segments[self._entries.segment(entry)].partition
+        if home.name != partition or self._entries.digest(entry) != digest:
+            return False
+        self._entries.renew(entry, expires_at, home)
+        self._partitions.move_to_end(partition)
+        return True
 
     def _frozen(self, name: bytes) -> asyncio.Event | None:
         """Return what an insert into a partition has to wait for."""
@@ -274,3 +287,8 @@ class PartitionedIndex:
 
 def _similarity(neighbour: Neighbour) -> float:
     return neighbour.similarity
+
+
+def _digest(vector: Vector) -> int:
+    """Return 64 bits of a vector; by chance, two are the same once in 10^19 replacements."""
+    return int.from_bytes(blake2b(vector.tobytes(), digest_size=8).digest(), "big", signed=True)

@@ -23,7 +23,7 @@ from cachemw.index.snapshot_tables import Row, Tables, read_tables, write_tables
 
 log = logging.getLogger("cachemw.index")
 
-_LAYOUT = 1
+_LAYOUT = 2
 _TABLES = "tables.npz"
 _TRIES = 3
 
@@ -111,7 +111,8 @@ def _write(index: PartitionedIndex, new: Path) -> None:
                 places.update((entry, (position, row)) for row, entry in enumerate(mine))
         for entry in entries:
             key, expires_at = index.entries.key(entry), index.entries.expiry.time(entry)
-            tables.rows.append(Row(key, expires_at, *places[entry]))
+            digest = index.entries.digest(entry)
+            tables.rows.append(Row(key, expires_at, *places[entry], digest))
     write_tables(new / _TABLES, tables)
 
 
@@ -135,7 +136,9 @@ def _fill(index: PartitionedIndex, path: Path, tables: Tables) -> None:
                 flat.fill([entry for entry, _ in members], vectors[taken : taken + len(members)])
                 taken += len(members)
                 indexes.append(flat)
-        index.adopt(name, indexes, ((row.key, row.expires_at, row.segment) for row in mine))
+        index.adopt(
+            name, indexes, ((row.key, row.expires_at, row.segment, row.digest) for row in mine)
+        )
 
 
 def _graph_file(number: int) -> str:

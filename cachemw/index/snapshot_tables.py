@@ -21,6 +21,7 @@ class Row(NamedTuple):
     expires_at: float
     segment: int
     place: int
+    digest: int
 
 
 @dataclass(slots=True)
@@ -45,7 +46,7 @@ class Tables:
 def write_tables(path: Path, tables: Tables) -> None:
     """Write to a new file."""
     names, segments, counts = _columns(tables.partitions, 3)
-    keys, expires_at, segment, place = _columns(tables.rows, 4)
+    keys, expires_at, segment, place, digest = _columns(tables.rows, 5)
     arrays: dict[str, NDArray[Any]] = {
         "names": _joined(names),
         "name_lengths": _lengths(names),
@@ -56,6 +57,7 @@ def write_tables(path: Path, tables: Tables) -> None:
         "expires_at": np.array(expires_at, dtype=np.float64),
         "segment": np.array(segment, dtype=np.int32),
         "place": np.array(place, dtype=np.int64),
+        "digest": np.array(digest, dtype=np.int64),
         "nodes": np.array(tables.nodes, dtype=np.int64),
         "vectors": np.concatenate(tables.vectors),
     }
@@ -67,7 +69,7 @@ def read_tables(path: Path) -> Tables:
     with np.load(path, allow_pickle=False) as file:
         names = _split(file["names"], file["name_lengths"])
         partitions = zip(names, file["segments"].tolist(), file["counts"].tolist(), strict=True)
-        columns = [file[name].tolist() for name in ("expires_at", "segment", "place")]
+        columns = [file[name].tolist() for name in ("expires_at", "segment", "place", "digest")]
         rows = map(Row, _split(file["keys"], file["key_lengths"]), *columns)
         return Tables(list(partitions), list(rows), file["nodes"].tolist(), [file["vectors"]])
 

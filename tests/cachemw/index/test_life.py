@@ -93,6 +93,16 @@ class Life(RuleBasedStateMachine):
             self.run(self.index.add(partition, key, one, float(ttl)))
             self.model.add(partition, key, one, float(ttl))
 
+    @rule(keys=st.lists(KEYS, min_size=1, max_size=9), ttl=st.integers(1, 9))
+    def renew(self, keys: list[bytes], ttl: int) -> None:
+        """The same vector again: newest, with another end."""
+        places = {k: p for p, entries in self.model.partitions.items() for k in entries}
+        for key in keys:
+            if key in places:
+                one = self.model.partitions[places[key]][key][0]
+                self.run(self.index.add(places[key], key, one, float(ttl)))
+                self.model.add(places[key], key, one, float(ttl))
+
     @rule(keys=st.lists(KEYS, min_size=1, max_size=12))
     def remove(self, keys: list[bytes]) -> None:
         for key in keys:

@@ -272,3 +272,22 @@ async def test_a_vector_that_cannot_be_compared_is_refused(index: PartitionedInd
             await index.search(P, bad, 3)
     assert len(index) == 1
     assert [c.key for c in await index.search(P, good, 3)] == [b"good"]
+
+
+async def test_the_same_vector_again_renews_and_leaves_no_tombstone(
+    index: PartitionedIndex,
+) -> None:
+    vectors = rows(60)
+    for n, vector in enumerate(vectors):
+        await index.add(P, b"%d" % n, vector, 100.0)
+    await index.settled()
+    for n in range(0, 60, 2):
+        await index.add(P, b"%d" % n, vectors[n], 200.0)
+    assert index.stats().tombstones == 0
+    await index.add(P, b"1", vectors[0], 200.0)
+    assert index.stats().tombstones == 1
+    assert await index.expire(150.0) == 29
+    assert {key for keys in index.keys() for key in keys} == {  # noqa: SIM118 - not a dict
+        b"1",
+        *(b"%d" % n for n in range(0, 60, 2)),
+    }

@@ -140,7 +140,7 @@ async def test_one_of_another_embedder_or_dimension_is_not_read(
     save(index, tmp_path, PRINT, "c")
     assert load(tmp_path, "another", DIMENSION, SETTINGS) is None
     assert load(tmp_path, PRINT, DIMENSION + 1, SETTINGS) is None
-    monkeypatch.setattr(snapshot, "_LAYOUT", 2)
+    monkeypatch.setattr(snapshot, "_LAYOUT", 99)
     assert load(tmp_path, PRINT, DIMENSION, SETTINGS) is None
     assert [r.message for r in caplog.records] == ["snapshot of the index not used"] * 3
     await index.aclose()

@@ -21,9 +21,9 @@ def test_all_columns(tmp_path: Path) -> None:
     tables = Tables.empty(2)
     tables.partitions += [(b"", 1, 1), (b"\0\xffname", 2, 2)]
     tables.rows += [
-        Row(b"\0key\0", 1.5, 0, 0),
-        Row(b"", math.inf, 1, 2**40),
-        Row(b"x" * 500, -math.inf, 0, 7),
+        Row(b"\0key\0", 1.5, 0, 0, -(2**63)),
+        Row(b"", math.inf, 1, 2**40, 5),
+        Row(b"x" * 500, -math.inf, 0, 7, 0),
     ]
     tables.nodes += [0, 12, 0]
     tables.vectors.append(np.array([[0.25, -1.0]], dtype=np.float32))
