@@ -71,7 +71,9 @@ def pauses(outcome: Outcome) -> Section:
     """Return what the probes saw."""
     about = (
         "A task sleeps for 1 ms again and again and notes how late it wakes: on an idle loop "
-        "before the run, which is what the machine does by itself, and throughout the run. "
+        "before the run, which is what the machine does by itself, and throughout the run. A pause "
+        "in which neither the loop nor the process had CPU is not the index's: the machine was "
+        "busy with something else. "
         f"Python's garbage collector took {max(outcome.collector_ms):.1f} ms at most."
     )
     worst = [

@@ -56,15 +56,25 @@ class PauseProbe:
     async def _run(self) -> None:
         while True:
             began = self.doing()
-            started = time.perf_counter()
+            started, thread, process = _clocks()
             await asyncio.sleep(_SLEEP)
             late = 1e3 * (time.perf_counter() - started - _SLEEP)
             self._late.append(late)
             if len(self._worst) < _WORST or late > self._worst[0][0]:
                 ended = self.doing()
                 what = began if began == ended else f"{began}, then {ended}"
+                _, thread_end, process_end = _clocks()
+                what += (
+                    f"; CPU of the loop {1e3 * (thread_end - thread):.1f} ms, of the whole "
+                    f"process {1e3 * (process_end - process):.1f} ms"
+                )
                 add = heapq.heappush if len(self._worst) < _WORST else heapq.heapreplace
                 add(self._worst, (late, what))
+
+
+def _clocks() -> tuple[float, float, float]:
+    """Return the time, this thread's CPU time, and the process's, all in seconds."""
+    return time.perf_counter(), time.thread_time(), time.process_time()
 
 
 class Collections:

@@ -95,7 +95,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(keys=st.lists(KEYS, min_size=1, max_size=9), ttl=st.integers(1, 9))
     def renew(self, keys: list[bytes], ttl: int) -> None:
-        """The same vector again: newest, with another end."""
+        """Add the same vector again: newest, with another end."""
         places = {k: p for p, entries in self.model.partitions.items() for k in entries}
         for key in keys:
             if key in places:
