@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 
 import orjson
@@ -45,7 +45,7 @@ class Run:
 class Work:
     """What is asked of a subject under load.
 
-    `body` with NUMBER in it makes every request another one. The reply to `probe` is checked before
+    `body` with NUMBER in it makes every request of a run another one, and has the run in it. The reply to `probe` is checked before
     the run. `calls` is how many upstream calls a request must make, None where it is not known.
     """
 
@@ -178,8 +178,10 @@ async def semantic(field: Field, effort: Effort) -> Section:
     runs, serial = Runs(), count()
     for subject, number in _turns(subjects, effort.rounds):
         run = next(serial)
-        body = orjson.dumps(Chat(f"How do I reset the password of account {NUMBER}-{run}?").body)
-        probe = Shot(Chat(f"How do I find my account {run}?").raw, _is_semantic)
+        body = orjson.dumps(
+            Chat(f"How do I reset the password of account {NUMBER}, run {run}?").body
+        )
+        probe = Shot(Chat(f"How do I find my account, run {run}?").raw, _is_semantic)
         work = Work(body, {}, probe, calls=None)
         runs.add(subject, number, await _run(field, subject, number, work, effort.seconds))
     about = (
@@ -219,22 +221,22 @@ def _turns(subjects: Sequence[Subject], rounds: int) -> list[tuple[Subject, int]
 
 async def _run(field: Field, subject: Subject, number: int, work: Work, seconds: int) -> Run:
     """Measure; a time in which no reply came at all was too short, and a longer one is begun."""
-    script = field.rig.scratch / "wrk.lua"
-    wrk.write_script(script, work.body, work.headers)
     await _check(subject, work.probe)
     if subject.slow and number >= JUDGED:
         seconds *= _LONGER
-    for more in range(_TRIES):
+    for attempt in range(_TRIES):
         try:
-            return await _once(field, subject, number, work, seconds << more)
+            return await _once(field, subject, number, work, seconds << attempt)
         except NoReply:
             await _settled(subject.server.pid, field.rig.upstream.pid)
+            work = replace(work, body=work.body.replace(b"run ", b"other run "))
     return await _once(field, subject, number, work, seconds << _TRIES)
 
 
 async def _once(field: Field, subject: Subject, number: int, work: Work, seconds: int) -> Run:
     """Run wrk, and check what the upstream has counted. Raises Incorrect, NoReply."""
     server, script = subject.server, field.rig.scratch / "wrk.lua"
+    wrk.write_script(script, work.body, work.headers)
     calls, cpu = field.upstream_calls(), cpu_seconds(server.pid)
     load = await wrk.wrk(server.port, script, number, seconds, field.load_cores(subject))
     spent = cpu_seconds(server.pid) - cpu
