@@ -45,8 +45,9 @@ class Run:
 class Work:
     """What is asked of a subject under load.
 
-    `body` with NUMBER in it makes every request of a run another one, and has the run in it. The reply to `probe` is checked before
-    the run. `calls` is how many upstream calls a request must make, None where it is not known.
+    `body` with NUMBER in it makes every request of a run another one, and names the run. The reply
+    to `probe` is checked before the run. `calls` is how many upstream calls a request must make,
+    None where it is not known.
     """
 
     body: bytes
