@@ -77,12 +77,12 @@ def pauses(outcome: Outcome) -> Section:
         f"Python's garbage collector took {max(outcome.collector_ms):.1f} ms at most."
     )
     worst = [
-        (f"{milliseconds:.1f} ms late", *[""] * 3, what)
+        (f"{milliseconds:.1f} ms late", *[""] * 4, what)
         for milliseconds, what in outcome.busy.worst
     ]
     rows = [_pauses_row("idle", outcome.idle), _pauses_row("churn", outcome.busy), *worst]
     bar = at_most("longest pause of the event loop", outcome.busy.longest, PAUSE_MS, "ms")
-    head = ("loop", "samples", "p99.9 ms", "longest ms", "under way")
+    head = ("loop", "samples", "p99.9 ms", "longest ms", "longest with CPU ms", "under way")
     return Section("Pauses of the event loop", about, head, rows, (bar,))
 
 
@@ -105,7 +105,7 @@ def _fresh_row(name: str, spread: Spread) -> tuple[str, ...]:
 
 
 def _pauses_row(name: str, seen: Pauses) -> tuple[str, ...]:
-    return name, str(seen.samples), f"{seen.p999:.2f}", f"{seen.longest:.2f}", ""
+    return name, str(seen.samples), f"{seen.p999:.2f}", f"{seen.longest:.2f}", f"{seen.own:.2f}", ""
 
 
 def _spread(spread: Spread) -> tuple[str, str]:

@@ -19,11 +19,15 @@ _WORST = 5
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """Lateness of a 1 ms sleep, in milliseconds, and what was under way at the longest ones."""
+    """Lateness of a 1 ms sleep, in milliseconds, and what was under way at the longest ones.
+
+    `own` is the longest for which the process had CPU: no more of it can be of its own making.
+    """
 
     samples: int
     p999: float
     longest: float
+    own: float
     worst: Sequence[tuple[float, str]]
 
 
@@ -34,6 +38,7 @@ class PauseProbe:
     doing: Callable[[], str] = lambda: "nothing"
     _late: list[float] = field(default_factory=list)
     _worst: list[tuple[float, str]] = field(default_factory=list)
+    _own: float = 0.0
     _task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -51,7 +56,7 @@ class PauseProbe:
         """Return what was seen so far."""
         p999 = float(np.percentile(self._late, 99.9))
         worst = sorted(self._worst, reverse=True)
-        return Pauses(len(self._late), p999, max(self._late), worst)
+        return Pauses(len(self._late), p999, max(self._late), self._own, worst)
 
     async def _run(self) -> None:
         while True:
@@ -60,10 +65,11 @@ class PauseProbe:
             await asyncio.sleep(_SLEEP)
             late = 1e3 * (time.perf_counter() - started - _SLEEP)
             self._late.append(late)
+            _, thread_end, process_end = _clocks()
+            self._own = max(self._own, min(late, 1e3 * (process_end - process)))
             if len(self._worst) < _WORST or late > self._worst[0][0]:
                 ended = self.doing()
                 what = began if began == ended else f"{began}, then {ended}"
-                _, thread_end, process_end = _clocks()
                 what += (
                     f"; CPU of the loop {1e3 * (thread_end - thread):.1f} ms, of the whole "
                     f"process {1e3 * (process_end - process):.1f} ms"
