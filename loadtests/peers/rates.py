@@ -2,88 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from itertools import count, islice
 
 import orjson
 
-from loadtests.http import wrk
 from loadtests.http.client import Response, connections
 from loadtests.http.exact import CHAT
-from loadtests.http.servers import cpu_seconds
 from loadtests.http.shots import Chat, Shot, questions, require, wrong_layer
-from loadtests.http.wrk import NUMBER, Load, NoReply
+from loadtests.http.wrk import NUMBER
 from loadtests.peers.effort import CONNECTIONS, JUDGED, Effort
+from loadtests.peers.runs import Runs, Work, run
 from loadtests.peers.subjects import Field, Subject, Variant
 from loadtests.report import Bar, Section, at_least
-from loadtests.stats import median, median_ratio
+from loadtests.stats import median_ratio
 
 BARE_BAR = 0.6
 LITELLM_BAR = 100.0
-_LONGER = 2
-_TRIES = 3
-_SETTLE_S = 0.1
-_SETTLES = 200
-_IDLE = 0.2
 _EXACT = {"x-cachemw-mode": "exact"}
 _HEAD = ("connections, subject", "req/s", "p50 ms", "p99 ms", "CPU µs/request")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run of wrk: the CPU time and the upstream calls that a request cost."""
-
-    load: Load
-    cpu_us: float
-    calls: float
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is asked of a subject under load.
-
-    `body` with NUMBER in it makes every request of a run another one, and names the run. The reply
-    to `probe` is checked before the run. `calls` is how many upstream calls a request must make,
-    None where it is not known.
-    """
-
-    body: bytes
-    headers: Mapping[str, str]
-    probe: Shot
-    calls: int | None
-
-
-class Runs:
-    """All runs of one section, by subject and number of connections."""
-
-    def __init__(self) -> None:
-        self._runs: dict[tuple[str, int], list[Run]] = defaultdict(list)
-
-    def add(self, subject: Subject, number: int, run: Run) -> None:
-        """Keep a run."""
-        self._runs[subject.name, number].append(run)
-
-    def rates(self, subject: Subject, number: int) -> list[float]:
-        """Return the requests per second of all rounds."""
-        return [run.load.per_second for run in self._runs[subject.name, number]]
-
-    def calls(self, subject: Subject, number: int) -> float:
-        """Return the upstream calls that a request cost, the median of all rounds."""
-        return median([run.calls for run in self._runs[subject.name, number]])
-
-    def row(self, subject: Subject, number: int) -> tuple[str, ...]:
-        """Return medians over rounds."""
-        runs = self._runs[subject.name, number]
-        return (
-            f"{number}, {subject.name}",
-            f"{median([run.load.per_second for run in runs]):.0f}",
-            f"{median([run.load.p50_ms for run in runs]):.2f}",
-            f"{median([run.load.p99_ms for run in runs]):.2f}",
-            f"{median([run.cpu_us for run in runs]):.0f}",
-        )
 
 
 async def exact(field: Field, effort: Effort) -> Section:
@@ -95,7 +32,7 @@ async def exact(field: Field, effort: Effort) -> Section:
     runs = Runs()
     for subject, number in _turns(subjects, effort.hit_rounds):
         work = Work(orjson.dumps(CHAT.body), {}, CHAT.shot(subject.layer("exact")), calls=0)
-        runs.add(subject, number, await _run(field, subject, number, work, effort.seconds))
+        runs.add(subject, number, await run(field, subject, number, work, effort.seconds))
     about = (
         f"`wrk -t1`, {effort.hit_rounds} rounds of {effort.seconds} s in which all subjects take "
         "turns; medians over rounds, ratios are medians of the rounds' ratios. One worker runs on "
@@ -154,12 +91,12 @@ async def misses(field: Field, effort: Effort) -> Section:
     cachemw = [subject for variant, subject in field.cachemw.items() if variant.memory]
     subjects = [*field.plain.values(), *cachemw, *field.litellm.values()]
     asked = questions()
-    runs, serial = Runs(), count()
+    runs, serials = Runs(), count()
     for subject, number in _turns(subjects, effort.rounds):
-        body = orjson.dumps(Chat(f"Which one is {NUMBER} of the run {next(serial)}?").body)
+        body = orjson.dumps(Chat(f"Which one is {NUMBER} of the run {next(serials)}?").body)
         probe = Chat(f"probe: {next(asked)}", headers=_EXACT).shot(subject.layer("upstream"))
         work = Work(body, _EXACT, probe, calls=1)
-        runs.add(subject, number, await _run(field, subject, number, work, effort.seconds))
+        runs.add(subject, number, await run(field, subject, number, work, effort.seconds))
     about = (
         f"{effort.rounds} rounds of {effort.seconds} s; every request is a new one, in mode exact "
         "(LiteLLM's cache knows no other), the upstream answers at once from the core of wrk. The "
@@ -176,15 +113,15 @@ async def semantic(field: Field, effort: Effort) -> Section:
     stored = list(islice(questions(), effort.populate))
     for subject in subjects:
         await _populate(subject, stored)
-    runs, serial = Runs(), count()
+    runs, serials = Runs(), count()
     for subject, number in _turns(subjects, effort.rounds):
-        run = next(serial)
+        serial = next(serials)
         body = orjson.dumps(
-            Chat(f"How do I reset the password of account {NUMBER}, run {run}?").body
+            Chat(f"How do I reset the password of account {NUMBER}, run {serial}?").body
         )
-        probe = Shot(Chat(f"How do I find my account, run {run}?").raw, _is_semantic)
+        probe = Shot(Chat(f"How do I find my account, run {serial}?").raw, _is_semantic)
         work = Work(body, {}, probe, calls=None)
-        runs.add(subject, number, await _run(field, subject, number, work, effort.seconds))
+        runs.add(subject, number, await run(field, subject, number, work, effort.seconds))
     about = (
         f"{effort.populate} questions stored, {effort.rounds} rounds of {effort.seconds} s; every "
         "question is new and embedded, and any stored one is near enough: the rate is that of the "
@@ -218,45 +155,3 @@ def _turns(subjects: Sequence[Subject], rounds: int) -> list[tuple[Subject, int]
         for number in CONNECTIONS
         for subject in (subjects if round_ % 2 else list(reversed(subjects)))
     ]
-
-
-async def _run(field: Field, subject: Subject, number: int, work: Work, seconds: int) -> Run:
-    """Measure; a time in which no reply came at all was too short, and a longer one is begun."""
-    await _check(subject, work.probe)
-    if subject.slow and number >= JUDGED:
-        seconds *= _LONGER
-    for attempt in range(_TRIES):
-        try:
-            return await _once(field, subject, number, work, seconds << attempt)
-        except NoReply:
-            await _settled(subject.server.pid, field.rig.upstream.pid)
-            work = replace(work, body=work.body.replace(b"run ", b"other run "))
-    return await _once(field, subject, number, work, seconds << _TRIES)
-
-
-async def _once(field: Field, subject: Subject, number: int, work: Work, seconds: int) -> Run:
-    """Run wrk, and check what the upstream has counted. Raises Incorrect, NoReply."""
-    server, script = subject.server, field.rig.scratch / "wrk.lua"
-    wrk.write_script(script, work.body, work.headers)
-    calls, cpu = field.upstream_calls(), cpu_seconds(server.pid)
-    load = await wrk.wrk(server.port, script, number, seconds, field.load_cores(subject))
-    spent = cpu_seconds(server.pid) - cpu
-    await _settled(server.pid, field.rig.upstream.pid)
-    made = field.upstream_calls() - calls
-    if work.calls is not None:
-        field.require_calls(subject, calls, load.requests, work.calls)
-    return Run(load, 1e6 * spent / load.requests, made / load.requests)
-
-
-async def _settled(*pids: int) -> None:
-    """Wait until servers are done with what wrk has left behind, or it would be the next one's."""
-    for _ in range(_SETTLES):
-        before = sum(map(cpu_seconds, pids))
-        await asyncio.sleep(_SETTLE_S)
-        if sum(map(cpu_seconds, pids)) - before < _IDLE * _SETTLE_S:
-            return
-
-
-async def _check(subject: Subject, probe: Shot) -> None:
-    async with connections(subject.server.port, 1) as (connection,):
-        require(probe, await connection.request(probe.raw))

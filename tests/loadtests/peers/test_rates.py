@@ -8,7 +8,8 @@ from loadtests.http.servers import Server
 from loadtests.http.shots import Incorrect
 from loadtests.http.wrk import Load
 from loadtests.peers.effort import CONNECTIONS, JUDGED
-from loadtests.peers.rates import Run, Runs, exact_bars
+from loadtests.peers.rates import exact_bars
+from loadtests.peers.runs import Run, Runs
 from loadtests.peers.subjects import Field, Subject, Variant
 
 SERVER = Server(1, 1, 0.0)
