@@ -19,7 +19,7 @@ from loadtests.stats import median
 _LONGER = 2
 _TRIES = 3
 _SETTLE_S = 0.1
-_SETTLES = 200
+_SETTLES = 50
 _IDLE = 0.2
 
 
