@@ -14,7 +14,6 @@ from email.utils import parsedate_to_datetime
 
 # Failures that may be over at the next try; anything else is the client's or lasts.
 TRANSIENT_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
-_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,12 @@ def allowed_retries(configured: int, retry_count: str) -> int:
 
 
 def counts_against_upstream(status: int) -> bool:
-    """Whether a reply's status shows that the upstream itself is in trouble."""
-    return status >= 500 and status != _NOT_IMPLEMENTED
+    """Whether a reply's status shows that the upstream itself is in trouble.
+
+    500 may be the doing of the one request: a client that knows such a request must not be able to
+    shut the upstream for all others.
+    """
+    return status > 501
 
 
 def _number(text: str) -> float | None:
