@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from loadtests.http import wrk
@@ -36,14 +36,14 @@ class Run:
 class Work:
     """What is asked of a subject under load.
 
-    `body` with NUMBER in it makes every request of a run another one, and names the run. The reply
-    to `probe` is checked before the run. `calls` is how many upstream calls a request must make,
-    None where it is not known.
+    `body` with NUMBER in it makes every request of a run another one, and names the run. Before the
+    run one of `probes` must be answered as it must be. `calls` is how many upstream calls a request
+    must make, None where it is not known.
     """
 
     body: bytes
     headers: Mapping[str, str]
-    probe: Shot
+    probes: Sequence[Shot]
     calls: int | None
 
 
@@ -79,7 +79,7 @@ class Runs:
 
 async def run(field: Field, subject: Subject, number: int, work: Work, seconds: int) -> Run:
     """Measure; a time in which no reply came at all was too short, and a longer one is begun."""
-    await _check(subject, work.probe)
+    await _check(subject, work.probes)
     if subject.slow and number >= JUDGED:
         seconds *= _LONGER
     for attempt in range(_TRIES):
@@ -114,6 +114,10 @@ async def _settled(*pids: int) -> None:
             return
 
 
-async def _check(subject: Subject, probe: Shot) -> None:
+async def _check(subject: Subject, probes: Sequence[Shot]) -> None:
+    """Raise Incorrect unless one of the probes, asked in turn, has the right reply."""
     async with connections(subject.server.port, 1) as (connection,):
-        require(probe, await connection.request(probe.raw))
+        for probe in probes[:-1]:
+            if probe.check(await connection.request(probe.raw)) is None:
+                return
+        require(probes[-1], await connection.request(probes[-1].raw))
