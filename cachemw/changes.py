@@ -168,7 +168,10 @@ class ChangeFeed:
         if self._followed is None:
             return
         index = self._followed.index
-        before = {key for batch in index.keys() for key in batch}  # noqa: SIM118 - no dict
+        before: set[bytes] = set()
+        for batch in index.keys():  # noqa: SIM118 - no dict
+            before.update(batch)
+            await asyncio.sleep(0)
         async for rows in self._store.index_rows(self._followed.fingerprint):
             for row in rows:
                 before.discard(row.key)

@@ -161,23 +161,26 @@ class SemanticTier:
         self._state.up("search")
         threshold = effective_threshold(self._settings.threshold, ask.directives.threshold)
         decision = decide(candidates, threshold)
-        hit = await self._first_servable(parts, ask, asked, decision)
+        hit = await self._first_servable(parts, ask, decision)
         outcome = "miss" if hit is None else "hit"
         if decision.best_similarity is not None:
             self._metrics.semantic_similarity("default", outcome).observe(decision.best_similarity)
         return hit
 
     async def _first_servable(
-        self, parts: SemanticParts, ask: Ask, asked: Asked, decision: Decision
+        self, parts: SemanticParts, ask: Ask, decision: Decision
     ) -> Hit | None:
         """Return the best candidate whose document is still there and fresh.
 
-        What is gone from the store leaves the index too, or it would crowd out what is there.
+        What is gone from the store leaves the index too, or it would crowd out what is there. A
+        store that fails is not asked for the next one: each time may cost its time limit.
         """
         for candidate in decision.servable:
             found = await self._exact.find(candidate.key, ask.max_age)
             if isinstance(found, Resident):
                 return Hit(found, "semantic", candidate.similarity)
+            if found is Miss.UNKNOWN:
+                return None
             if found is Miss.ABSENT:
                 await parts.index.remove(candidate.key)
         return None

@@ -158,9 +158,7 @@ async def test_what_is_removed_during_a_read_does_not_stay_in_memory() -> None:
             world.tier.forget([key])
             return document
 
-    world.tier = ExactTier(
-        world.lru, Slow(world.clock, 1), world.state, world.metrics, world.clock
-    )
+    world.tier = ExactTier(world.lru, Slow(world.clock, 1), world.state, world.metrics, world.clock)
     await world.tier.find(KEY)
     assert len(world.lru) == 0
 

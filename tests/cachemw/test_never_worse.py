@@ -454,3 +454,24 @@ def _json(value: Any) -> bytes:
 def _call(body: Any) -> Any:
 
     return UpstreamRequest("POST", "/v1/chat/completions", b"", [], _json(body))
+
+
+async def test_a_store_that_fails_is_not_asked_for_one_candidate_after_the_other() -> None:
+    """Each may cost its time limit: one for the exact lookup and one for the best candidate."""
+    store = FaultyStore(Clock())
+    async with assembled(Parts(store=store, memory_bytes=0, embedder=WordEmbedder())) as service:
+        for n in range(6):
+            # Near each other, and at this threshold not near enough to be served.
+            await service.client.ask(chat(f"warm {n}"), within=BOUND, x_cachemw_threshold="1.0")
+            await asyncio.sleep(0.02)
+        assert (await ask_near(service, "warm up", stream=False)).layer == "semantic"
+        asked = 0
+
+        def away() -> Any:
+            nonlocal asked
+            asked += 1
+            raise StoreUnavailable("away")
+
+        store.faults["get"] = away
+        assert (await ask(service, "warm again", stream=False)).layer == "upstream"
+        assert asked <= 2
