@@ -31,6 +31,7 @@ from cachemw.flight import Flights
 from cachemw.forward import Forwarder
 from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness, control_app
+from cachemw.http.messages import BodyMemory
 from cachemw.http.surface import Asgi, Surface
 from cachemw.identity.build import identity
 from cachemw.keep import Keeper
@@ -186,6 +187,7 @@ def _asks(config: Config, router: Router) -> AskReader:
         router,
         ceiling=Mode[config.mode.upper()],
         max_body_bytes=config.server.max_body_bytes,
+        bodies=BodyMemory(config.server.body_bytes),
         key_headers=tuple(config.cache.key_headers),
         monotonic=time.perf_counter,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cachemw.directives import Directives, Mode, read_directives
 from cachemw.endpoints.base import Endpoint, Json, wants_stream, wants_usage
-from cachemw.http.messages import HttpRequest
+from cachemw.http.messages import BodyMemory, HttpRequest
 from cachemw.keys import KeyScope, exact_key
 from cachemw.parse import parse_object
 from cachemw.stores.base import Vector
@@ -67,12 +67,14 @@ class AskReader:
         *,
         ceiling: Mode,
         max_body_bytes: int,
+        bodies: BodyMemory,
         key_headers: tuple[str, ...],
         monotonic: Callable[[], float],
     ) -> None:
         self._router = router
         self._ceiling = ceiling
         self._max_body_bytes = max_body_bytes
+        self._bodies = bodies
         names = sorted(name.lower() for name in key_headers)
         self._key_headers = tuple((name, name.encode()) for name in names)
         self._monotonic = monotonic
@@ -80,7 +82,7 @@ class AskReader:
     async def read(self, request: HttpRequest, endpoint: Endpoint) -> Ask:
         """Read a request. Raises RequestError and its kinds."""
         started = self._monotonic()
-        params = parse_object(await request.body(self._max_body_bytes))
+        params = parse_object(await request.body(self._max_body_bytes, self._bodies))
         endpoint.check(params)
         route = self._router.route(params.get("model"))
         directives = read_directives(request.headers, self._ceiling)

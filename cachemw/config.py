@@ -53,6 +53,7 @@ class ServerConfig(Section):
     port: int = Field(8080, ge=0, le=65535)
     workers: int = Field(1, gt=0, le=256)
     max_body_bytes: int = Field(10 * 1024 * 1024, gt=0)
+    body_bytes: int = Field(256 * 1024 * 1024, gt=0)
     max_connections: int = Field(4096, gt=0)
     drain_seconds: float = Field(1.0, ge=0)
     shutdown_seconds: float = Field(30.0, ge=0)

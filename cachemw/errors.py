@@ -10,6 +10,7 @@
     │   ├── MethodNotAllowed         405
     │   ├── BodyTooLarge             413
     │   ├── RateLimited              429, with Retry-After
+    │   ├── Overloaded               503, no memory for the body just now
     │   └── OnlyIfCached             504, `Cache-Control: only-if-cached` and nothing stored
     ├── CacheUnavailable             503, an admin operation on a store that does not answer
     ├── UpstreamError                no usable answer from the model
@@ -156,6 +157,15 @@ class CacheUnavailable(HttpError):
 
     status = 503
     code = "cache_unavailable"
+
+
+class Overloaded(RequestError):
+    """There is no memory left for a request of this size just now."""
+
+    status = 503
+    type = "server_error"
+    code = "overloaded"
+    headers = ((b"retry-after", b"1"),)
 
 
 class UpstreamError(HttpError):

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from cachemw.errors import BodyTooLarge
+from cachemw.errors import BodyTooLarge, Overloaded
 from cachemw.identity.caller import NOT_ADMITTED, Caller
 
 T = TypeVar("T")
@@ -40,6 +40,20 @@ class ClientGone(Exception):
 
 
 @dataclass(slots=True)
+class BodyMemory:
+    """What all request bodies of a process hold together, in bytes, and how much that may be."""
+
+    limit: int
+    held: int = 0
+
+    def take(self, size: int) -> None:
+        """Count bytes in. Raises Overloaded where there is no room for them."""
+        if self.held + size > self.limit:
+            raise Overloaded("Too many large requests are being served; try again in a moment.")
+        self.held += size
+
+
+@dataclass(slots=True)
 class HttpRequest:
     """One request. Header names are lower case; `query` is without its question mark.
 
@@ -55,6 +69,8 @@ class HttpRequest:
     caller: Caller = NOT_ADMITTED
     _body_end: asyncio.Future[None] | None = None
     _body_read: bool = False
+    _memory: BodyMemory | None = None
+    _held: int = 0
 
     def drop_headers(self, names: tuple[bytes, ...]) -> None:
         """Forget all headers of those names: nobody further on sees them."""
@@ -62,8 +78,12 @@ class HttpRequest:
         for name in names:
             self.headers.pop(name, None)
 
-    async def body(self, limit: int) -> bytes:
-        """Read the whole body. Raises BodyTooLarge past `limit` bytes, ClientGone."""
+    async def body(self, limit: int, memory: BodyMemory | None = None) -> bytes:
+        """Read the whole body. Raises BodyTooLarge past `limit` bytes, Overloaded, ClientGone.
+
+        A body that comes in more than one piece is counted in `memory` until `release`; one that
+        does not is small, and there are no more of them than connections.
+        """
         declared = self.headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > limit:
             raise BodyTooLarge(f"The body is over the limit of {limit} bytes.")
@@ -71,15 +91,26 @@ class HttpRequest:
         self._body_read = True  # nobody waits for that before this returns
         if not message.get("more_body"):
             return _checked(_chunk(message), limit)
-        parts = [_chunk(message)]
-        size = len(parts[0])
+        self._memory = memory
+        parts = [self._counted(_chunk(message), limit)]
         while message.get("more_body"):
             message = await self.receive()
-            parts.append(_chunk(message))
-            size += len(parts[-1])
-            if size > limit:
-                raise BodyTooLarge(f"The body is over the limit of {limit} bytes.")
+            parts.append(self._counted(_chunk(message), limit))
         return b"".join(parts)
+
+    def release(self) -> None:
+        """Give back the memory that was counted for the body; the request is over."""
+        if self._memory is not None:
+            self._memory.held -= self._held
+            self._memory, self._held = None, 0
+
+    def _counted(self, chunk: bytes, limit: int) -> bytes:
+        if self._held + len(chunk) > limit:
+            raise BodyTooLarge(f"The body is over the limit of {limit} bytes.")
+        if self._memory is not None:
+            self._memory.take(len(chunk))
+        self._held += len(chunk)
+        return chunk
 
     async def body_chunks(self) -> AsyncIterator[bytes]:
         """Stream the body as it arrives. Raises ClientGone."""

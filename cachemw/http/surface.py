@@ -81,6 +81,19 @@ class Surface:
         endpoint = self._endpoints.get(scope["path"]) if request.method == "POST" else None
         name = "passthrough" if endpoint is None else endpoint.name
         try:
+            await self._served(request, endpoint, name, send, started)
+        finally:
+            request.release()
+
+    async def _served(
+        self,
+        request: HttpRequest,
+        endpoint: Endpoint | None,
+        name: str,
+        send: Send,
+        started: float,
+    ) -> None:
+        try:
             reply = await self._reply(request, endpoint)
         except ClientGone:
             self._metrics.answered(

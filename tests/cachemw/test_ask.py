@@ -13,7 +13,7 @@ from cachemw.ask import Ask, AskReader
 from cachemw.directives import Mode
 from cachemw.endpoints.chat import ChatCompletions
 from cachemw.errors import BadRequest, BodyTooLarge, ModelNotFound
-from cachemw.http.messages import Header, HttpRequest
+from cachemw.http.messages import BodyMemory, Header, HttpRequest
 from cachemw.identity.passed_through import PassedThrough
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.router import Backend, Router
@@ -48,6 +48,7 @@ def reader(*, ceiling: Mode = Mode.FULL, max_body_bytes: int = 1000) -> AskReade
         Router(backends),
         ceiling=ceiling,
         max_body_bytes=max_body_bytes,
+        bodies=BodyMemory(1 << 20),
         key_headers=("OpenAI-Beta", "x-project"),
         monotonic=lambda: 7.0,
     )

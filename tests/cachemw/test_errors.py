@@ -20,6 +20,7 @@ STATUS = {
     "MethodNotAllowed": 405,
     "BodyTooLarge": 413,
     "RateLimited": 429,
+    "Overloaded": 503,
     "OnlyIfCached": 504,
     "CacheUnavailable": 503,
     "UpstreamError": 502,

@@ -78,8 +78,9 @@ class AsgiClient:
         headers: Sequence[tuple[bytes, bytes]] = (),
         *,
         query: bytes = b"",
+        pieces: int = 1,
     ) -> AsgiExchange:
-        """Begin a request; its body comes in one piece."""
+        """Begin a request; its body comes in so many pieces."""
         own = [(k.encode(), v.encode()) for k, v in self._headers.items()]
         scope = {
             "type": "http",
@@ -95,7 +96,12 @@ class AsgiClient:
             "server": ("127.0.0.1", 2),
         }
         reply, gone = AsgiReply(), asyncio.Event()
-        pending = [{"type": "http.request", "body": body, "more_body": False}]
+        size = max(1, -(-len(body) // pieces))
+        cut = [body[start : start + size] for start in range(0, max(1, len(body)), size)]
+        pending = [
+            {"type": "http.request", "body": piece, "more_body": number < len(cut)}
+            for number, piece in enumerate(cut, start=1)
+        ][::-1]
 
         async def receive() -> MutableMapping[str, Any]:
             if pending:

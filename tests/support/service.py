@@ -35,6 +35,7 @@ from cachemw.flight import Flights
 from cachemw.forward import Forwarder
 from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness, control_app
+from cachemw.http.messages import BodyMemory
 from cachemw.http.surface import Surface
 from cachemw.identity.base import Identity
 from cachemw.identity.passed_through import PassedThrough
@@ -244,6 +245,7 @@ class Parts:
     identity: Identity = field(default_factory=PassedThrough)
     memory_bytes: int = 1 << 20
     max_answer_bytes: int = 1 << 20
+    body_bytes: int = 1 << 24
     commit_wait: float = 5.0
     follower_wait: float = 30.0
     embed_timeout: float = 0.3
@@ -283,6 +285,7 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
         router,
         ceiling=Mode.FULL,
         max_body_bytes=1 << 20,
+        bodies=BodyMemory(parts.body_bytes),
         key_headers=("openai-beta",),
         monotonic=asyncio.get_running_loop().time,
     )

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cachemw.errors import BodyTooLarge
-from cachemw.http.messages import ClientGone, HttpRequest, Reply
+from cachemw.errors import BodyTooLarge, Overloaded
+from cachemw.http.messages import BodyMemory, ClientGone, HttpRequest, Reply
 
 GONE: dict[str, Any] = {"type": "http.disconnect"}
 
@@ -67,6 +67,35 @@ async def test_a_client_that_leaves_while_it_sends(messages: list[dict[str, Any]
     with pytest.raises(ClientGone):
         async for _ in request(*messages).body_chunks():
             pass
+
+
+class TestBodyMemory:
+    async def test_large_bodies_are_counted_until_they_are_released(self) -> None:
+        memory = BodyMemory(10)
+        first = request(part(b"abcd", more=True), part(b"ef"))
+        assert await first.body(100, memory) == b"abcdef"
+        assert memory.held == 6
+        second = request(part(b"abcd", more=True), part(b"efgh"))
+        with pytest.raises(Overloaded):
+            await second.body(100, memory)
+        second.release()
+        assert memory.held == 6
+        first.release()
+        first.release()
+        assert memory.held == 0
+
+    async def test_small_ones_are_not(self) -> None:
+        memory = BodyMemory(1)
+        assert await request(part(b"abcd")).body(100, memory) == b"abcd"
+        assert memory.held == 0
+
+    async def test_one_that_is_broken_off_is_given_back(self) -> None:
+        memory = BodyMemory(100)
+        left = request(part(b"abcd", more=True), GONE)
+        with pytest.raises(ClientGone):
+            await left.body(100, memory)
+        left.release()
+        assert memory.held == 0
 
 
 class TestUnlessGone:

@@ -208,3 +208,17 @@ async def test_two_headers_of_one_name_are_both_heard(service: Assembled) -> Non
     await service.client.start("POST", "/v1/chat/completions", body, headers).done()
     await asyncio.sleep(0.01)
     assert service.metric("store_skipped_total", reason="no_store") == 1
+
+
+async def test_large_bodies_beyond_their_memory_are_refused_and_the_memory_comes_back() -> None:
+    async with assembled(Parts(body_bytes=5000)) as service:
+
+        async def ask(text: str) -> AsgiReply:
+            body = json.dumps(chat(text)).encode()
+            path = "/v1/chat/completions"
+            return await service.client.start("POST", path, body, pieces=2).done()
+
+        refused = await ask("x" * 6000)
+        assert (refused.status, refused.header("retry-after")) == (503, "1")
+        for _ in range(3):
+            assert (await ask("y" * 4000)).status == 200
