@@ -122,7 +122,8 @@ class WorkerProcess:
             half = self._patience.silence / 2
             while await self._beats(reader, half) or await self._beats(reader, half):
                 pass
-        if not reader.at_eof():
+        # A channel that broke is that of a worker that has ended; it has its own way to be noticed.
+        if not reader.at_eof() and reader.exception() is None:
             log.warning("worker hangs, killed", extra={"pid": self.pid})
             self.send(signal.SIGKILL)
 

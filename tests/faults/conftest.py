@@ -40,7 +40,11 @@ class Fleet:
             "mode": "exact",
             "cache_dir": str(self.models),
             "upstreams": [upstream],
-            "store": {"path": str(self.directory / "answers.sqlite3"), "put_seconds": 5.0},
+            "store": {
+                "path": str(self.directory / "answers.sqlite3"),
+                "put_seconds": 5.0,
+                "get_seconds": 1.0,
+            },
             "cache": {"commit_wait_seconds": 5.0},
             "server": {"drain_seconds": 0.5, "shutdown_seconds": 20.0},
         }

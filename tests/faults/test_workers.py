@@ -180,6 +180,8 @@ def test_a_local_model_is_loaded_once_for_all_workers(fleet: Fleet) -> None:
         assert ask_model(server, f"Say {number}") == 200
     [model] = [pid for pid in children(server.pid) if runs_model(pid)]
     os.kill(model, signal.SIGKILL)
+    # A call that reaches it while it dies is not made anew: it might be what kills it.
+    wait_until(lambda: not runs_model(model), timeout=30, what="end of the model")
     assert ask_model(server, "Say it again") == 200
     assert models_of(server) == 1
     assert server.terminate(30) == 0
