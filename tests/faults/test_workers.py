@@ -181,8 +181,9 @@ def test_a_local_model_is_loaded_once_for_all_workers(fleet: Fleet) -> None:
     [model] = [pid for pid in children(server.pid) if runs_model(pid)]
     os.kill(model, signal.SIGKILL)
     # A call that reaches it while it dies is not made anew: it might be what kills it.
-    wait_until(lambda: not runs_model(model), timeout=30, what="end of the model")
-    assert ask_model(server, "Say it again") == 200
+    wait_until(lambda: "died" in server.output(), timeout=30, what="end of the model")
+    status = ask_model(server, "Say it again")
+    assert status == 200, server.output()
     assert models_of(server) == 1
     assert server.terminate(30) == 0
 
