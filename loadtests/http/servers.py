@@ -20,7 +20,7 @@ _HOST = "127.0.0.1"
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_S = 0.005
 _READY_WITHIN_S = 180
-_LOG_BYTES = 1 << 20
+_LOG_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def cores() -> Cores:
 class Server:
     """A running server. `ready_s` went by from its start until it answered.
 
-    `log` returns what it has written so far, 1 MiB at most.
+    `log` returns what it has written so far, 64 MiB at most.
     """
 
     port: int

@@ -92,7 +92,8 @@ def replies(tally: Tally) -> Section:
 def said(log: str) -> Section:
     """Return what the service logged, by what a line says, with the bar that nothing broke."""
     counts: Counter[tuple[str, ...]] = Counter()
-    for line in log.splitlines():
+    # The last line may be on its way.
+    for line in log[: log.rfind("\n") + 1].splitlines():
         counts[_told(line)] += 1
     about = "What the service logged, without what differs from line to line."
     rows = [(*told, str(times)) for told, times in counts.most_common(_ROWS)]

@@ -42,5 +42,5 @@ def test_log_lines_are_counted_by_what_they_say() -> None:
     section = said(warning % 1 + warning % 2)
     assert section.rows == [("warning", "a", "m", "d", "", "2")]
     assert section.bars[0].met
-    assert not said('{"level":"error","message":"request failed"}').bars[0].met
-    assert not said("Traceback (most recent call last):").bars[0].met
+    assert not said('{"level":"error","message":"request failed"}\n').bars[0].met
+    assert not said("Traceback (most recent call last):\n").bars[0].met
