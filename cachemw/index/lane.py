@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -20,11 +22,14 @@ class Lane:
 
     Urgent calls go first: they wait for one patient call at most. Patient ones keep their order,
     and one of them is made after every `_IN_A_ROW` urgent ones, so that they are not starved.
-    `limit` bounds the urgent calls waiting. (concurrent.futures knows no priorities.)
+    `limit` bounds the urgent calls waiting, `nice` is the thread's where threads have one of their
+    own (Linux): what is long must not take a core from what is waited for. (concurrent.futures
+    knows no priorities.)
     """
 
-    def __init__(self, name: str, *, limit: int = 4096) -> None:
+    def __init__(self, name: str, *, limit: int = 4096, nice: int = 0) -> None:
         self._name = name
+        self._nice = nice
         self._limit = limit
         self._urgent: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
         self._patient: deque[tuple[Future[Any], Callable[[], Any]]] = deque()
@@ -58,6 +63,8 @@ class Lane:
         self._waiting.release()
 
     def _work(self) -> None:
+        if self._nice and sys.platform == "linux":
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), self._nice)
         row = 0
         while True:
             self._waiting.acquire()

@@ -178,3 +178,20 @@ def test_the_graph_counts_what_a_search_still_walks() -> None:
     index.remove(1)
     index.add(2, rows[3])
     assert (len(index), index.tombstones) == (19, 2)
+
+
+def test_a_scan_of_several_blocks_is_that_of_one_matrix() -> None:
+    """Removals move the last row into holes of other blocks."""
+    rng = np.random.default_rng(5)
+    rows = rng.standard_normal((2600, DIMENSION)).astype(np.float32)
+    index, kept = FlatIndex(DIMENSION), dict(enumerate(rows))
+    index.fill(list(range(2600)), rows)
+    for entry in rng.permutation(2600)[:900].tolist():
+        assert index.remove(entry)
+        del kept[entry]
+    entries = sorted(kept)
+    assert sorted(index.entries()) == entries
+    assert np.array_equal(index.vectors(entries), np.stack([kept[entry] for entry in entries]))
+    for query in rows[:50]:
+        best = max(kept, key=lambda entry: float(kept[entry] @ query))
+        assert index.search(query, 3)[0].entry == best
