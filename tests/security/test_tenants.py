@@ -98,7 +98,9 @@ class World:
                 reply = await self._ask(self._headers[number][0], question)
                 assert reply.status == 200
                 assert any(b"stored" in v for k, v in reply.headers if k == b"cache-status")
-        await self._service.flights.drain(60.0)  # to the end of what goes into the index
+            # To the end of what goes into the index: embeddings follow the replies, and those that
+            # find too many waiting are not made.
+            await self._service.flights.drain(60.0)
 
     async def found(self, who: int, whose: int) -> Counter[str]:
         """Ask, as one, all questions of another; returns which of them were answered."""

@@ -59,8 +59,9 @@ async def test_recall_holds_through_many_turnovers() -> None:
             recalls.append(await recall(index, live, clustered(60, n, 0.4)))
             stats = index.stats()
             assert stats.vectors == len(live)
-    await index.settled()
-    assert index.stats().builds >= 5
+        if n % 600 == 599:  # builds take the time they get: each of them is seen to its end
+            await index.settled()
+    assert index.stats().builds >= 4
     assert min(recalls) >= 0.98
     assert float(np.mean(recalls)) >= 0.99
     await index.aclose()
