@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -31,8 +30,9 @@ from loadtests.growth.corpus import BASE, SHAPES, Corpus, load
 from loadtests.growth.fill import Filled
 from loadtests.growth.measure import Measurement, Subject, require_vectors
 from loadtests.growth.prepare import Case, Place, place, prepare
+from loadtests.http.command import write_report
 from loadtests.http.servers import Server, cores, free_port, python, resident_mb, serving
-from loadtests.http.shots import TOKENS, Incorrect
+from loadtests.http.shots import TOKENS
 from loadtests.http.subject import cachemw, sqlite_section, upstream_section
 from loadtests.report import Section, load_average, machine, render
 
@@ -164,18 +164,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> int:
     """Measure, print the report and write it."""
     options = parser().parse_args()
-    # As an exception, so that the servers are stopped too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        text = run(options)
-    except Incorrect as error:
-        print(f"incorrect: {error}", file=sys.stderr)
-        return 1
-    if text:
-        print(text)
-        options.out.parent.mkdir(exist_ok=True)
-        options.out.write_text(text, "utf-8")
-    return 0
+    return write_report(run, options, "incorrect")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import gc
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -22,10 +21,10 @@ from pathlib import Path
 import uvloop
 
 from loadtests.http import added, exact, semantic, start, streaming
+from loadtests.http.command import write_report
 from loadtests.http.effort import QUICK, Effort
 from loadtests.http.rig import Rig, rig
 from loadtests.http.servers import cores
-from loadtests.http.shots import Incorrect
 from loadtests.report import Section, load_average, machine, render
 
 REPORT = Path(__file__).parents[1] / "reports" / "http.md"
@@ -85,17 +84,7 @@ def main() -> int:
     parser.add_argument("--cache-dir", type=Path, help="of prepared models; default: temporary")
     parser.add_argument("--date", default=date.today().isoformat())  # noqa: DTZ011 - a label
     options = parser.parse_args()
-    # As an exception, so that the servers are stopped too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        text = run(options)
-    except Incorrect as error:
-        print(f"incorrect reply: {error}", file=sys.stderr)
-        return 1
-    print(text)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(text, "utf-8")
-    return 0
+    return write_report(run, options)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import argparse
 import asyncio
 import gc
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -24,9 +23,9 @@ from pathlib import Path
 
 import uvloop
 
+from loadtests.http.command import write_report
 from loadtests.http.rig import rig
 from loadtests.http.servers import cores
-from loadtests.http.shots import Incorrect
 from loadtests.peers import latency, rates
 from loadtests.peers.effort import QUICK, Effort
 from loadtests.peers.litellm import VERSION, environment
@@ -103,17 +102,7 @@ def main() -> int:
     parser.add_argument("--cache-dir", type=Path, help="of prepared models; default: temporary")
     parser.add_argument("--date", default=date.today().isoformat())  # noqa: DTZ011 - a label
     options = parser.parse_args()
-    # As an exception, so that the servers are stopped too.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        text = run(options)
-    except Incorrect as error:
-        print(f"incorrect reply: {error}", file=sys.stderr)
-        return 1
-    print(text)
-    options.out.parent.mkdir(exist_ok=True)
-    options.out.write_text(text, "utf-8")
-    return 0
+    return write_report(run, options)
 
 
 if __name__ == "__main__":
