@@ -16,7 +16,10 @@ from cachemw.states import DependencyState
 
 
 class RequestPath:
-    """Answers a request to a cached endpoint from the cheapest rung that is good enough."""
+    """Answers a request to a cached endpoint from the cheapest rung that is good enough.
+
+    Who asks, and that they may, is settled before: http/surface.py asks identity/.
+    """
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class RequestPath:
 
     async def answer(self, request: HttpRequest, endpoint: Endpoint) -> Reply:
         """Return the reply. Raises HttpError's kinds and ClientGone, nothing else."""
-        ask = await self._asks.read(request, endpoint)  # ask.py: parse, tenant, directives, key
+        ask = await self._asks.read(request, endpoint)  # ask.py: parse, directives, key
         cached = ask.directives.mode is not Mode.OFF and endpoint.cacheable(ask.params)
         hit = await self._guarded_hit(ask) if cached else None
         if hit is not None:
@@ -47,7 +50,8 @@ class RequestPath:
             raise OnlyIfCached("No stored answer may be used for this request.")
         if not cached:
             return await self._forwarder.bypass(ask)  # forward.py: the upstream, nothing kept
-        return await self._calls.answer(ask)  # calls.py: single-flight; fetch.py, keep.py: store
+        # calls.py: single-flight, over processes shared.py; fetch.py, send.py: call; keep.py: store
+        return await self._calls.answer(ask)
 
     async def _guarded_hit(self, ask: Ask) -> Reply | None:
         """Look up; a fault of ours that nothing below has foreseen is a miss, not an error."""
