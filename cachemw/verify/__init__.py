@@ -1,0 +1,1 @@
+"""Whether the answer to one question answers another: models that read both."""

@@ -1,0 +1,1 @@
+"""Differences between two questions that a similarity does not see."""
