@@ -59,8 +59,27 @@ _CHANGES = (
     "INSERT INTO identity VALUES (randomblob(16))",
 )
 
+#: Labels, and hits that can still be judged (see `sqlite_evidence`). Of labels, too, the newest is
+#: never forgotten.
+_EVIDENCE = (
+    """CREATE TABLE labels (
+        sequence INTEGER PRIMARY KEY,
+        batch    BLOB NOT NULL,
+        label    BLOB NOT NULL
+    )""",
+    "CREATE INDEX labels_batch ON labels (batch)",
+    """CREATE TABLE served (
+        id  INTEGER PRIMARY KEY,
+        key BLOB NOT NULL UNIQUE,
+        at  REAL NOT NULL,
+        hit BLOB NOT NULL
+    )""",
+)
+
 #: What turns version n into version n + 1.
-_STEPS: Mapping[int, tuple[str, ...]] = MappingProxyType({0: _DOCUMENTS, 1: _CHANGES})
+_STEPS: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {0: _DOCUMENTS, 1: _CHANGES, 2: _EVIDENCE}
+)
 
 #: Kept in `PRAGMA user_version`.
 SCHEMA_VERSION = len(_STEPS)
