@@ -8,10 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, read once for all guards. `words` are lower-case, in their order."""
+    """A question, read once for all guards (see reading.py).
+
+    `text` as asked, but with plain quotation marks. `words` are case-folded, in their order:
+    contractions are written out (`don't` is `do`, `not`), possessives lose their `'s`, and signs
+    that carry meaning (`$`, `%`, `+`) are words. `vocabulary` is the set of `words`.
+    """
 
     text: str
     words: tuple[str, ...]
+    vocabulary: frozenset[str]
 
 
 Guard = Callable[[Question, Question], bool]
