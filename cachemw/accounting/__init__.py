@@ -1,0 +1,1 @@
+"""What the semantic tier costs and what it wins, by category."""
