@@ -10,6 +10,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from cachemw.stores.evidence import Evidence, EvidenceBounds
 from cachemw.stores.leases import Leases, NoLeases
 
 Vector = NDArray[np.float32]
@@ -230,6 +231,10 @@ class DocumentStore(ABC):
     @abstractmethod
     async def stats(self) -> StoreStats:
         """Return the size of the store."""
+
+    @abstractmethod
+    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+        """Return what the store keeps of labels and served hits; once for each process."""
 
     def leases(self, seconds: float) -> Leases:  # noqa: ARG002 - for stores that can ask others
         """Return leases of `seconds` shared by all processes on this store, if it has any."""

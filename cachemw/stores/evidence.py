@@ -1,6 +1,7 @@
 """What a store keeps beside documents: judgements of hits, and which hits can still be judged.
 
-All processes on one store learn from the same labels, and keep them over a restart.
+All processes on one store learn from the same labels, and keep them over a restart. No texts are
+kept: keys, names of categories, tenants and verifiers, and numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cachemw_policies.labels import Label
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceBounds:
+    """How much is kept: the newest `labels`, and `served` hits for `seconds` each."""
+
+    labels: int = 20_000
+    served: int = 100_000
+    seconds: float = 3600.0
+
+    def __post_init__(self) -> None:
+        if not (self.labels > 0 and self.served > 0 and self.seconds > 0):
+            msg = f"bounds must be positive: {self}"
+            raise ValueError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +46,42 @@ class Served:
 
 @dataclass(frozen=True, slots=True)
 class LabelBatch:
-    """Labels in the order in which they were written, and the cursor to go on from."""
+    """Labels in the order in which they were written, and the cursor to go on from.
+
+    `anew`: the cursor asked for is not one of this log, as after a flush or in another file. The
+    batch begins with the oldest label, and what came before from elsewhere is to be forgotten.
+    """
 
     labels: tuple[Label, ...]
     cursor: str
+    anew: bool = False
 
 
 class Evidence(ABC):
     """Labels and served hits, both bounded: the oldest go first.
 
-    Methods raise `StoreUnavailable` and nothing else, within the store's time limits.
+    Methods raise `StoreUnavailable` and nothing else, within the store's time limits. Damaged
+    records are skipped.
     """
 
+    #: How many damaged records this process has met.
+    damaged: int = 0
+
     @abstractmethod
-    async def append(self, labels: Sequence[Label]) -> None:
-        """Write labels, all or none."""
+    async def append(self, labels: Sequence[Label], batch: bytes) -> None:
+        """Write labels, all or none.
+
+        `batch` names them, up to 64 bytes and never used for others: what is there already is not
+        written again, so that a write whose outcome is not known can be repeated.
+        """
 
     @abstractmethod
     async def labels(self, after: str, limit: int) -> LabelBatch:
-        """Return up to `limit` labels written after the cursor `after`; "" is the beginning.
+        """Return what is among the up to `limit` records written after the cursor `after`.
 
-        A cursor that is not known, or that points before the oldest that is kept, begins there.
+        "" is the beginning, and so is a cursor that is not known. One that points before the
+        oldest that is kept leads on with the oldest. The end is reached when the cursor stays the
+        same; a batch of damaged records alone is empty and moves it.
         """
 
     @abstractmethod
@@ -59,5 +89,8 @@ class Evidence(ABC):
         """Note hits, so that any process can be told whether they were right."""
 
     @abstractmethod
-    async def take(self, answer_id: str) -> Served | None:
-        """Return and forget a hit: each can be judged once. None: unknown, or too long ago."""
+    async def take(self, answer_id: str, tenant: str) -> Served | None:
+        """Return and forget a hit of `tenant`: each can be judged once, by one of all who ask.
+
+        None: unknown, too long ago, or somebody else's, which is left as it is.
+        """

@@ -17,6 +17,8 @@ from cachemw.stores.base import (
     IndexRow,
     StoreStats,
 )
+from cachemw.stores.evidence import Evidence, EvidenceBounds
+from cachemw.stores.memory_evidence import MemoryEvidence
 
 #: What an entry costs besides its text: dataclass, dict slot, heap slot, key. Measured with
 #: tracemalloc on CPython 3.11 with distinct strings (1127 bytes with an embedding), and rounded up.
@@ -128,6 +130,10 @@ class MemoryStore(DocumentStore):
     async def stats(self) -> StoreStats:
         """Return the size of the store; nothing is compressed here."""
         return StoreStats(len(self._entries), self._bytes, self._bytes)
+
+    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+        """Return evidence that ends with this process; each call another."""
+        return MemoryEvidence(self._clock, bounds)
 
     async def aclose(self) -> None:
         """Forget everything."""

@@ -25,7 +25,9 @@ from cachemw.stores.base import (
     StoreStats,
 )
 from cachemw.stores.codec import CorruptDocument, DocumentCodec, OtherFormat, UnstorableDocument
+from cachemw.stores.evidence import Evidence, EvidenceBounds
 from cachemw.stores.leases import Leases
+from cachemw.stores.redis_evidence import RedisEvidence
 from cachemw.stores.redis_layout import (
     PUT,
     REMOVE,
@@ -200,6 +202,17 @@ class RedisStore(DocumentStore):
             seconds=seconds,
             timeout_s=self._timeout_s,
             token=self._unique,
+        )
+
+    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+        """Return the labels and served hits of all processes on this Redis and namespace."""
+        return RedisEvidence(
+            self._servers,
+            self._layout.namespace,
+            self._writes,
+            bounds,
+            clock=self._clock,
+            timeout_s=self._write_timeout_s,
         )
 
     async def aclose(self) -> None:

@@ -37,8 +37,10 @@ from cachemw.stores.base import (
     StoreStats,
 )
 from cachemw.stores.codec import DocumentCodec
+from cachemw.stores.evidence import Evidence, EvidenceBounds
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.sqlite_checkpoint import Checkpointer
+from cachemw.stores.sqlite_evidence import SqliteEvidence
 from cachemw.stores.sqlite_file import open_file
 from cachemw.stores.sqlite_scans import Step
 from cachemw.stores.sqlite_thread import ConnectionThread, run_each, run_transaction
@@ -193,6 +195,10 @@ class SqliteStore(DocumentStore):
     async def stats(self) -> StoreStats:
         """Return the size of the store, counting what has expired but is still there."""
         return await self._read(rows.totals)
+
+    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+        """Return the labels and served hits in this file."""
+        return SqliteEvidence(self._read, self._write, self._clock, bounds)
 
     async def aclose(self) -> None:
         """Carry out what was accepted, then close; may be called again."""

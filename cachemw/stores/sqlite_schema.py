@@ -77,9 +77,7 @@ _EVIDENCE = (
 )
 
 #: What turns version n into version n + 1.
-_STEPS: Mapping[int, tuple[str, ...]] = MappingProxyType(
-    {0: _DOCUMENTS, 1: _CHANGES, 2: _EVIDENCE}
-)
+_STEPS: Mapping[int, tuple[str, ...]] = MappingProxyType({0: _DOCUMENTS, 1: _CHANGES, 2: _EVIDENCE})
 
 #: Kept in `PRAGMA user_version`.
 SCHEMA_VERSION = len(_STEPS)

@@ -25,6 +25,7 @@ from cachemw.stores.base import (
     StoreStats,
     Vector,
 )
+from cachemw.stores.evidence import Evidence, EvidenceBounds
 from cachemw.stores.memory import MemoryStore
 from cachemw.upstreams.base import UpstreamRequest
 from tests.support.asgi import AsgiReply
@@ -99,6 +100,9 @@ class FaultyStore(DocumentStore):
     async def stats(self) -> StoreStats:
         stats: StoreStats = await self._do("stats", self._inner.stats())
         return stats
+
+    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+        return self._inner.evidence(bounds)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
