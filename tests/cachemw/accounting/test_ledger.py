@@ -70,7 +70,7 @@ def test_what_calls_take_tells_what_hits_are_worth() -> None:
     for _ in range(200):
         kept.answered("code", 10.0)
     kept.note("code", 0.5)
-    assert kept.view()["code"].break_even == pytest.approx(0.05, rel=0.02)
+    assert kept.view()["code"].break_even == pytest.approx(0.1, rel=0.02)
 
 
 def test_names_beyond_the_bound_share_one_account() -> None:

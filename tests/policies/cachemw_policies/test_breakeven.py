@@ -22,7 +22,6 @@ from cachemw_policies.breakeven import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import gammaincinv
 
 SETTINGS = BreakEvenSettings(cpu_usd_per_hour=0.0)
 COST = 0.03
@@ -114,15 +113,25 @@ def test_nothing_is_known_of_nothing() -> None:
     assert Account().net == Account().hit_rate == 0.0
 
 
-@pytest.mark.parametrize("hits", [1, 2, 5, 20, 200])
-@pytest.mark.parametrize("z", [1.6449, 3.0902])
-def test_bounds_are_the_gamma_interval(hits: int, z: float) -> None:
+@pytest.mark.parametrize(
+    ("hits", "z", "above", "below"),
+    # Exact quantiles of gamma distributions, by scipy.special.gammaincinv.
+    [
+        (1, 1.6449, 4.744, 0.0513),
+        (2, 1.6449, 6.296, 0.3554),
+        (5, 1.6449, 10.513, 1.9701),
+        (20, 1.6449, 29.062, 13.2547),
+        (200, 1.6449, 224.874, 177.3205),
+        (1, 3.0902, 9.233, 0.0010),
+        (5, 3.0902, 16.455, 0.7394),
+        (20, 3.0902, 38.042, 8.9582),
+        (200, 3.0902, 247.675, 159.1298),
+    ],
+)
+def test_bounds_are_the_gamma_interval(hits: int, z: float, above: float, below: float) -> None:
     account = fed(*[(0.0, 2.0)] * hits)
-    confidence = 0.95 if z < 2 else 0.999
-    exact = 2.0 * gammaincinv(hits + 1, confidence)
-    assert upper(account, SETTINGS, z) == pytest.approx(exact, rel=0.03)
-    below = 2.0 * gammaincinv(hits, 1 - confidence)
-    assert lower(account, z) == pytest.approx(below, rel=0.1, abs=0.1)
+    assert upper(account, SETTINGS, z) == pytest.approx(2.0 * above, rel=0.03)
+    assert lower(account, z) == pytest.approx(2.0 * below, rel=0.07, abs=0.07)
 
 
 def test_before_the_first_hit_there_is_an_upper_bound() -> None:
