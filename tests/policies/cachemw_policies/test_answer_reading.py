@@ -1,0 +1,100 @@
+"""What is read off an answer's text."""
+
+from __future__ import annotations
+
+import pytest
+from cachemw_policies.answer_reading import code_tokens, numbers, read
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("It costs $1,200.00 in 3 parts.", {"1200", "3"}),
+        ("0.50 and 007", {"0.5", "7"}),
+        ("-4 below, 16-7 left", {"-4", "16", "7"}),
+        ("v2 and 3rd are no numbers", set()),
+    ],
+)
+def test_numbers_are_written_one_way(text: str, expected: set[str]) -> None:
+    assert numbers(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Half of 16 is 8.\n#### 8", "8"),
+        (r"So we get \boxed{12} apples.", "12"),
+        ("First 3 + 4 = 7.\n\nAdding up, she has 7 + 2 = $9.00 in 5 days.", "9"),
+        ("2 * 9 = <<2*9=18>>18.\nShe makes $18 every day.", "18"),
+        ("The answer is B.", "b"),
+        ("3 + 2 = 5, so there are five.", "5"),
+        ("42", "42"),
+        ("7.50", "7.5"),
+    ],
+)
+def test_what_an_answer_comes_to(text: str, value: str) -> None:
+    conclusion = read(text).conclusion
+    assert conclusion is not None
+    assert conclusion.value == value
+
+
+def test_several_numbers_at_the_end_are_candidates() -> None:
+    conclusion = read("16 * 4 = 64.\nHe pays $64 for 16 glasses.").conclusion
+    assert conclusion is not None
+    assert conclusion.value is None
+    assert conclusion.candidates == {"64", "16"}
+
+
+def test_numbers_of_prose_are_details() -> None:
+    assert read("The bridge was opened in 1932 and is about 500 metres long.").conclusion is None
+
+
+@pytest.mark.parametrize(
+    ("text", "yes"),
+    [("Yes, it is.", True), ("**No**. It is not.", False), ("Nobody knows.", None), ("", None)],
+)
+def test_stance(text: str, yes: bool | None) -> None:
+    assert read(text).yes is yes
+
+
+@pytest.mark.parametrize(
+    ("text", "refuses"),
+    [
+        ("I'm sorry, but I can't help with that.", True),
+        ("As an AI, I do not have access to prices.", True),
+        ("I cannot provide legal advice.", True),
+        ("Sorry seems to be the hardest word.", False),
+        ("You cannot divide by zero.", False),
+    ],
+)
+def test_refusals(text: str, refuses: bool) -> None:
+    assert read(text).refuses is refuses
+
+
+def test_code_is_read_by_tokens() -> None:
+    one = read('Use:\n```sh\nls  -l "a b"\n```\nDone in 1 step.')
+    assert one.code == read("```\nls -l 'a b';\n```").code
+    assert one.code == code_tokens("ls -l 'a b'")
+    assert one.numbers == {"1"}
+    assert read("Use ls -l.").code is None
+
+
+def test_what_is_named_exactly() -> None:
+    found = read('Copy "My File" to /etc/hosts as Bob said to do by 5pm.').specifics
+    assert {"my file", "etc/hosts", "bob", "5pm"} <= found
+    assert "copy" not in found
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_read(text: str) -> None:
+    reading = read(text)
+    assert all(word == word.lower() for word in reading.words)
+    assert all(float(number) == float(number) for number in reading.numbers)
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(0, 4))
+def test_a_number_is_itself_in_every_spelling(value: int, zeros: int) -> None:
+    spelled = f"{value:,}" + ("." + "0" * zeros if zeros else "")
+    assert numbers(f"is {spelled} now") == {str(value)}
