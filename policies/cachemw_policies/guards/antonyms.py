@@ -97,7 +97,6 @@ inclusive | exclusive
 inside, indoor | outside, outdoor
 inner, internal | outer, external
 interior | exterior
-in | out
 input | output
 inbound, incoming | outbound, outgoing
 above, over | below, under
@@ -294,8 +293,6 @@ transmitter | receiver
 read | write
 reader | writer
 source | destination, target
-from | to
-client-side | server-side
 vegetarian, vegan | nonvegetarian
 herbivore | carnivore
 prey | predator
@@ -335,12 +332,20 @@ def _opposites() -> dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]
     return table
 
 
+# `in` and `out` are opposites only after these.
+_IN_OR_OUT = frozenset(
+    form
+    for word in "log sign opt zoom check clock fade cash logging signing".split()
+    for form in forms(word)
+)
 _OPPOSITES = _opposites()
 _KNOWN = frozenset(_OPPOSITES)
 
 
 def differ(a: Question, b: Question) -> bool:
     """Say whether a word of one stands in the other as its opposite, and only so."""
+    if _in_and_out(a, b) or _in_and_out(b, a):
+        return True
     only_a = (a.vocabulary - b.vocabulary) & _KNOWN
     if not only_a:
         return False
@@ -356,3 +361,14 @@ def differ(a: Question, b: Question) -> bool:
             ):
                 return True
     return False
+
+
+def _in_and_out(a: Question, b: Question) -> bool:
+    return (
+        "out" in a.vocabulary
+        and "in" in b.vocabulary
+        and "in" not in a.vocabulary
+        and "out" not in b.vocabulary
+        and not _IN_OR_OUT.isdisjoint(a.vocabulary)
+        and not _IN_OR_OUT.isdisjoint(b.vocabulary)
+    )

@@ -8,15 +8,24 @@ from __future__ import annotations
 
 import re
 
+from cachemw_policies.guards.aliases import ALIASES
 from cachemw_policies.guards.base import Question
 from cachemw_policies.guards.inflection import singular
+from cachemw_policies.guards.spelling import alike
 
-_CAPITAL = re.compile(r"(?<![\w'])[A-Z][\w]*")
-_IDENTIFIER = re.compile(
-    r"https?://\S+|\S+@\S+\.\w+|(?<![\w-])--?[A-Za-z][\w-]*|\w+(?:_\w+)+|\w+(?:\.\w+)+(?:\(\))?"
-    r"|[a-z]+[A-Z]\w*|[A-Z]+-?\d+\w*|\w+\(\)"
-)
+_CAPITAL = re.compile(r"(?<![\w'])[A-Z]\w*")
+_WRITTEN = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?:^|[.?!:]\s)\W*(\w+)")
+_IDENTIFIER = re.compile(
+    # Told apart by a sign within; no alternative can start within another's match.
+    r"(?<![\w-])--?[a-z][\w-]*|\w+(?:[_@]|::|->|\.(?=\w)|/(?=\w))[\w@.:/>-]*|\w+\(\)",
+    re.IGNORECASE,
+)
+_NO_NAMES = frozenset(
+    "i a an the and or but if is are was do does did can could should would will what why how "
+    "when where who which in on at to of for by with from my your it ok please it's explain also "
+    "not no yes then so as vs than we you he she they this that these those me us best top".split()
+)
 _MOST = 12  # names a side that are compared; more are in no question that is asked twice
 
 
@@ -24,6 +33,8 @@ def differ(a: Question, b: Question) -> bool:
     """Say whether each has a name that the other lacks, or one an identifier that it lacks."""
     only_a = a.vocabulary - b.vocabulary
     only_b = b.vocabulary - a.vocabulary
+    if _identifiers(a.text, only_a, b) or _identifiers(b.text, only_b, a):
+        return True
     if not only_a or not only_b:
         return False
     names_a = _names(a.text, only_a)
@@ -35,15 +46,30 @@ def differ(a: Question, b: Question) -> bool:
     return _unmatched(names_a, only_b, b) and _unmatched(names_b, only_a, a)
 
 
+def _identifiers(text: str, only: frozenset[str], other: Question) -> bool:
+    """Say whether a text has an identifier with a part that the other question lacks."""
+    if not only or not ("_" in text or "@" in text or "--" in text or "::" in text or "()" in text):
+        return False
+    return any(
+        any(part in only for part in _WRITTEN.findall(found.casefold()))
+        for found in _IDENTIFIER.findall(text)
+        if "_" in found or "@" in found or "::" in found or "()" in found or found[0] == "-"
+    )
+
+
 def _names(text: str, wanted: frozenset[str]) -> list[str]:
     """Return the capitalised words among `wanted`, unless capitals mean nothing in this text."""
     capitals = _CAPITAL.findall(text)
-    small = sum(map(str.islower, text.split()))
-    if len(capitals) <= 1 or len(capitals) > 2 * small + 1:
+    if len(capitals) <= 1:
         return []
-    first = {word.casefold() for word in _SENTENCE.findall(text)}
-    names = (word.casefold() for word in capitals)
-    return [name for name in names if name in wanted and name not in first][:_MOST]
+    names = {word.casefold() for word in capitals} & wanted - _NO_NAMES
+    if not names:
+        return []
+    small = sum(map(str.islower, text.split()))
+    if len(capitals) > 2 * small + 1:
+        return []
+    names -= {word.casefold() for word in _SENTENCE.findall(text)}
+    return sorted(names)[:_MOST]
 
 
 def _unmatched(names: list[str], words: frozenset[str], other: Question) -> bool:
@@ -51,34 +77,23 @@ def _unmatched(names: list[str], words: frozenset[str], other: Question) -> bool
 
 
 def _matched(name: str, words: frozenset[str], other: Question) -> bool:
-    stem = singular(name)
-    return any(_alike(stem, singular(word)) for word in words) or _acronym(name, other)
-
-
-def _alike(one: str, two: str) -> bool:
-    """Say whether two words are one, up to a slip of the pen or an ending."""
-    if one == two:
+    known = ALIASES.get(name)
+    if known is not None and not known.isdisjoint(other.vocabulary):
         return True
-    if abs(len(one) - len(two)) > 3 or min(len(one), len(two)) < 4:
-        return False
-    same = 0
-    for left, right in zip(one, two, strict=False):
-        if left != right:
-            break
-        same += 1
-    back = 0
-    for left, right in zip(reversed(one[same:]), reversed(two[same:]), strict=False):
-        if left != right:
-            break
-        back += 1
-    return (
-        same >= 4
-        and same * 4 >= 3 * max(len(one), len(two))
-        or (max(len(one), len(two)) - same - back <= (1 if len(one) < 8 else 2))
-    )
+    stem = singular(name)
+    return any(alike(stem, singular(word)) for word in words) or _spelled_out(name, other)
 
 
-def _acronym(name: str, other: Question) -> bool:
-    """Say whether the words of the other spell the name out."""
+def _spelled_out(name: str, other: Question) -> bool:
+    """Say whether the other has the name as initials, in two words, or as the half of a word."""
     initials = "".join(word[0] for word in other.words)
-    return 2 <= len(name) <= 6 and name in initials
+    if 2 <= len(name) <= 6 and name in initials:
+        return True
+    if len(name) > 3 and any(
+        first + second == name for first, second in zip(other.words, other.words[1:], strict=False)
+    ):
+        return True
+    return len(name) > 1 and any(
+        len(word) > 3 and (word.startswith(name) or word.endswith(name))
+        for word in other.vocabulary
+    )

@@ -15,7 +15,7 @@ _DENIALS = frozenset(
 _NEAR_DENIALS = frozenset(
     "avoid avoiding stop stopping prevent preventing fail fails failed failing refuse refuses "
     "refused lack lacks lacking less quit rid overcome control missing except instead "
-    "don't bad wrong rather unlike hate dislike hates deny denied".split()
+    "don't bad wrong rather unlike hate dislike hates deny denied refusing prevented prevents avoided forgot forget forgotten lost little broken poor".split()
 )
 # `no` in a figure of speech, and `not` that denies nothing.
 _BEFORE = {"not": frozenset(("why", "or", "if", "whether")), "no": frozenset(("or", "there"))}
@@ -23,6 +23,7 @@ _AFTER = {
     "not": frozenset(("only", "just", "sure")),
     "no": frozenset(("matter", "doubt", "one", "1", "idea")),
 }
+_NUMBERED = frozenset("train phone mobile roll account bus seat flight rational contact".split())
 _PREFIXES = ("un", "non", "dis", "in", "im", "ir", "il", "mis")
 _NOT_NEGATED = frozenset("come form port side vest tend crease".split())
 
@@ -48,6 +49,8 @@ def _denies(question: Question) -> bool:
         before = words[place - 1] if place else ""
         after = words[place + 1] if place + 1 < len(words) else ""
         if before in _BEFORE.get(word, ()) or after in _AFTER.get(word, ()):
+            continue
+        if word == "no" and (after[:1].isdigit() or before in _NUMBERED):
             continue
         if word == "not" and (place == 1 or not after):
             continue  # `isn't it true that`, `or is it not`: asks for a yes, denies nothing

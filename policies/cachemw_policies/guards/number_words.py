@@ -16,7 +16,15 @@ SMALL = {
     "twice": 2,
 }
 # Words that are numbers only now and then.
-LOOSE = frozenset(("one", "zero", "dozen", "twice", "two", "ten"))
+LOOSE = frozenset(("one", "zero", "dozen", "twice"))
+ORDINALS = {
+    word: f"{value}"
+    for value, word in enumerate(
+        "first second third fourth fifth sixth seventh eighth ninth tenth".split(), 1
+    )
+}
+# Letters that are units only right behind the digits.
+LETTERS = frozenset(("in", "m", "g", "l", "c", "f", "s", "v", "w", "h", "am", "mp"))
 MAGNITUDES = {
     "hundred": 1e2,
     "thousand": 1e3,

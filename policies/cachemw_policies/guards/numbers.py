@@ -7,70 +7,100 @@ Years and days of the month are left to the guard of dates.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from cachemw_policies.guards.base import Question
 from cachemw_policies.guards.dates import times
 from cachemw_policies.guards.number_words import (
     CURRENCIES,
+    LETTERS,
     LOOSE,
     MAGNITUDES,
     OPERATORS,
+    ORDINALS,
     SMALL,
     UNITS,
 )
 
-_NUMBER = re.compile(r"(-?)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?([^\W\d_]*)([+#]*)", re.ASCII)
+_NUMBER = re.compile(r"(-?)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?([^\W\d_]*)", re.ASCII)
+_GLUED = re.compile(r"(rs|inr|usd|eur|gbp)(\d[\d,.]*)", re.ASCII)
 _EXACT = 15  # digits that a float holds
 _MARKS = frozenset((*SMALL, *MAGNITUDES, *OPERATORS))
+_DEGREES = frozenset(("degree", "degrees", "°"))
 
-Numbers = dict[str, str]
-"""Every number with its unit, "" without one."""
+
+@dataclass(slots=True)
+class Numbers:
+    """Numbers with their units, "" without one.
+
+    `firm` ones are part of the question. `soft` ones may be left out (`top 5`, `the two sides`), but
+    not replaced. `loose` ones are perhaps none (`one`): they match numbers, nothing more.
+    """
+
+    firm: dict[str, str] = field(default_factory=dict)
+    soft: dict[str, str] = field(default_factory=dict)
+    loose: set[str] = field(default_factory=set)
 
 
 def differ(a: Question, b: Question) -> bool:
     """Say whether one has a number, or a unit of a number, that the other has not."""
-    if a.vocabulary == b.vocabulary:
+    if a.vocabulary == b.vocabulary or not (_any(a) or _any(b)):
         return False
-    if not _any(a) and not _any(b):
+    numbers_a, numbers_b = numbers(a), numbers(b)
+    if _lacks(numbers_a, numbers_b) or _lacks(numbers_b, numbers_a):
+        return True
+    if _other_unit({**numbers_a.soft, **numbers_a.firm}, {**numbers_b.soft, **numbers_b.firm}):
+        return True
+    if not (numbers_a.firm and numbers_b.firm):
         return False
-    numbers_a, loose_a = numbers(a)
-    numbers_b, loose_b = numbers(b)
-    if _operators(a) != _operators(b) and numbers_a and numbers_b:
-        return True
-    if (numbers_a.keys() - numbers_b.keys() - loose_b) or (
-        numbers_b.keys() - numbers_a.keys() - loose_a
-    ):
-        return True
-    return any(
-        unit and numbers_b.get(value) and unit != numbers_b[value]
-        for value, unit in numbers_a.items()
-    )
+    return a.vocabulary & OPERATORS != b.vocabulary & OPERATORS
 
 
-def numbers(question: Question) -> tuple[Numbers, set[str]]:
-    """Return the numbers with their units, and apart what may be meant as a number or not."""
+def numbers(question: Question) -> Numbers:
+    """Return the numbers of a question."""
     words = question.words
     _, dated = times(question)
-    found: Numbers = {}
-    loose: set[str] = set()
+    found = Numbers()
     place = 0
     while place < len(words):
+        word = words[place]
         if place in dated:
-            loose.add(words[place])
+            found.loose.add(word)
+            place += 1
+            continue
+        if word in ORDINALS:
+            found.loose.add(ORDINALS[word])
             place += 1
             continue
         value, unit, after = _number_at(words, place)
-        if not value:
-            place += 1
-            continue
-        if not unit and place and words[place - 1] in CURRENCIES:
-            unit = CURRENCIES[words[place - 1]]
-        if after == place + 1 and words[place] in LOOSE and not unit:
-            loose.add(value)
-        else:
-            found[value] = unit
+        if value:
+            before = words[place - 1] if place else ""
+            unit = unit or CURRENCIES.get(before, "")
+            _sort(found, word, before, (value, unit), single=after == place + 1)
         place = after
-    return found, loose
+    return found
+
+
+def _sort(found: Numbers, word: str, before: str, number: tuple[str, str], *, single: bool) -> None:
+    value, unit = number
+    if single and not unit and word in LOOSE:
+        found.loose.add(value)
+    elif single and (word in SMALL or before == "top"):
+        found.soft[value] = unit
+    else:
+        found.firm[value] = unit
+
+
+def _lacks(a: Numbers, b: Numbers) -> bool:
+    """Say whether b lacks a number of a."""
+    known = b.firm.keys() | b.soft.keys() | b.loose
+    if a.firm.keys() - known:
+        return True
+    return bool(known - b.loose) and bool(a.soft.keys() - known)
+
+
+def _other_unit(a: dict[str, str], b: dict[str, str]) -> bool:
+    return any(unit and b.get(value) and unit != b[value] for value, unit in a.items())
 
 
 def _any(question: Question) -> bool:
@@ -78,54 +108,70 @@ def _any(question: Question) -> bool:
 
 
 def _has_digit(word: str) -> bool:
-    return word[0].isdigit() or word[0] == "-"
-
-
-def _operators(question: Question) -> frozenset[str]:
-    return question.vocabulary & OPERATORS
+    """Say whether a word is in digits, also behind a sign or a currency."""
+    return word[0] in "0123456789-" or (word[-1].isdigit() and _GLUED.fullmatch(word) is not None)
 
 
 def _number_at(words: tuple[str, ...], place: int) -> tuple[str, str, int]:
     """Return the number that starts at a place, its unit, and where it ends; "" for none."""
     word = words[place]
-    if _has_digit(word):
+    suffix = ""
+    value: float | None
+    if word in SMALL:
+        value = float(SMALL[word])
+    elif word in MAGNITUDES and place and words[place - 1] == "a":
+        value, place = 1.0, place - 1
+    elif _has_digit(word):
         value, suffix = _from_digits(word)
-    elif word in SMALL or (word in MAGNITUDES and place and words[place - 1] in {"a", "one"}):
-        value, suffix = float(SMALL.get(word, 1)), ""
+        if value is None:
+            return word, "", place + 1
     else:
         return "", "", place + 1
-    if value is None:
-        return word, "", place + 1
-    place += word not in MAGNITUDES
-    total = 0.0
+    place += 1
     if suffix in MAGNITUDES:
         value, suffix = value * MAGNITUDES[suffix], ""
-    while not suffix and place < len(words):
-        following = words[place]
-        if following in MAGNITUDES:
-            value *= MAGNITUDES[following]
-        elif following in SMALL and 20 <= value < 100 and value % 10 == 0 and SMALL[following] < 10:
-            value += SMALL[following]
-        elif following in SMALL and value >= 100 and SMALL[following] < value:
-            total, value = total + value, float(SMALL[following])
+    if suffix:
+        return f"{value:.15g}", UNITS.get(suffix, ""), place
+    value, place = _continued(words, place, value)
+    return f"{value:.15g}", _unit_at(words, place), place
+
+
+def _continued(words: tuple[str, ...], place: int, value: float) -> tuple[float, int]:
+    """Go on reading words of a number: `twenty five`, `3 million`, `two hundred ten`."""
+    total = 0.0
+    while place < len(words):
+        word = words[place]
+        if word in MAGNITUDES:
+            value *= MAGNITUDES[word]
+        elif word in SMALL and value % 100 == 0 and value >= 100:
+            total, value = total + value, float(SMALL[word])
+        elif word in SMALL and 20 <= value < 100 and value % 10 == 0 and 0 < SMALL[word] < 10:
+            value += SMALL[word]
         else:
             break
         place += 1
-    value += total
-    unit = UNITS.get(suffix, suffix)
-    if not suffix and place < len(words):
-        unit = UNITS.get(words[place], "")
-        if words[place] in {"degrees", "degree", "°"}:
-            unit = UNITS.get(words[place + 1], "") if place + 1 < len(words) else ""
-    return f"{value:.15g}", unit, place
+    return total + value, place
+
+
+def _unit_at(words: tuple[str, ...], place: int) -> str:
+    if place >= len(words):
+        return ""
+    if words[place] in _DEGREES:
+        return UNITS.get(words[place + 1], "") if place + 1 < len(words) else ""
+    return "" if words[place] in LETTERS else UNITS.get(words[place], "")
 
 
 def _from_digits(word: str) -> tuple[float | None, str]:
-    """Return value and suffix of a word that starts with a digit; None where it is no one number."""
+    """Return value and suffix of a word that starts with a digit; None if it is no one number."""
+    glued = _GLUED.fullmatch(word)
+    currency = ""
+    if glued is not None:
+        currency, word = glued.groups()
     match = _NUMBER.fullmatch(word)
     if match is None or len(match[2]) > _EXACT:
         return None, ""
-    sign, whole, fraction, suffix, _ = match.groups()
-    if suffix in {"st", "nd", "rd", "th", "s"}:
-        suffix = "th" if suffix != "s" else ""
-    return float(f"{sign}{whole.replace(',', '')}{fraction or ''}"), suffix
+    sign, whole, fraction, suffix = match.groups()
+    if suffix in {"st", "nd", "rd", "th"}:
+        suffix = ""
+    value = float(f"{sign}{whole.replace(',', '')}{fraction or ''}")
+    return value, suffix or currency

@@ -8,31 +8,7 @@ from __future__ import annotations
 
 from cachemw_policies.guards.base import Question
 
-_HOW = {
-    "many": "amount",
-    "much": "amount",
-    "long": "duration",
-    "old": "age",
-    "often": "frequency",
-    "far": "distance",
-    "tall": "height",
-    "come": "reason",
-}
-_NOUNS = {
-    "reason": "reason",
-    "reasons": "reason",
-    "time": "time",
-    "year": "time",
-    "date": "time",
-    "place": "place",
-    "places": "place",
-    "country": "place",
-    "city": "place",
-    "person": "person",
-    "way": "manner",
-    "ways": "manner",
-}
-_PLAIN = {
+_QUESTION_WORDS = {
     "why": "reason",
     "when": "time",
     "where": "place",
@@ -43,38 +19,83 @@ _PLAIN = {
     "which": "thing",
     "how": "manner",
 }
-_INCOMPATIBLE = frozenset(
-    frozenset(pair.split("/"))
-    for pair in (
-        "time/place time/person time/reason time/manner time/amount place/person place/reason "
-        "place/amount person/reason person/manner person/amount reason/manner reason/amount "
-        "reason/duration reason/age reason/frequency reason/distance reason/height "
-        "amount/duration amount/age amount/frequency amount/distance amount/height "
-        "person/duration person/age person/frequency person/distance person/height "
-        "place/duration place/age place/frequency place/height "
-        "duration/age duration/frequency duration/distance duration/height age/height"
-    ).split()
+_AFTER_HOW = {
+    "many": "amount",
+    "much": "amount",
+    "long": "duration",
+    "old": "age",
+    "often": "frequency",
+    "frequently": "frequency",
+    "far": "distance",
+    "tall": "height",
+    "high": "height",
+    "come": "reason",
+}
+# `How safe is`, `how about`: neither a manner nor an amount.
+_VERBS_AFTER_HOW = frozenset(
+    "do does did can could should would will is are was were to i we you has have had may might "
+    "many much".split()
 )
+_NOUNS = {
+    "reason": "reason",
+    "reasons": "reason",
+    "time": "time",
+    "date": "time",
+    "place": "place",
+    "places": "place",
+    "way": "manner",
+    "ways": "manner",
+}
+# What a question word's kind may never be mistaken for.
+_EXCLUSIVE = frozenset(
+    "time place person reason amount duration age frequency distance height".split()
+)
+_AGREEING = frozenset(
+    frozenset(pair.split("/")) for pair in ("duration/time", "amount/time", "place/person")
+)
+# A manner excludes less: people ask `how did` for `why did`.
+_NO_MANNER = frozenset(("time", "person", "reason", "amount", "age", "height"))
+_EARLY = 3  # words before a question word that opens the question: `so, in which`
 
 
 def differ(a: Question, b: Question) -> bool:
-    """Say whether the kinds of both are known and exclude one another."""
-    kind_a, kind_b = _kind(a.words), _kind(b.words)
-    return kind_a != kind_b and frozenset((kind_a, kind_b)) in _INCOMPATIBLE
+    """Say whether the kinds of both are known, exclude one another, and neither asks for both."""
+    kind_a = _kind(a.words)
+    kind_b = _kind(b.words)
+    if kind_a == kind_b or not kind_a or not kind_b:
+        return False
+    if not _exclude(kind_a, kind_b):
+        return False
+    return not (_also(a, kind_b) or _also(b, kind_a))
+
+
+def _exclude(one: str, two: str) -> bool:
+    if "manner" in {one, two}:
+        return not _NO_MANNER.isdisjoint((one, two))
+    return {one, two} <= _EXCLUSIVE and frozenset((one, two)) not in _AGREEING
 
 
 def _kind(words: tuple[str, ...]) -> str:
     """Return what a question asks for, by its first question word; "" where that is not clear."""
-    for place, word in enumerate(words[:12]):
-        kind = _PLAIN.get(word)
+    for place, word in enumerate(words[:_EARLY]):
+        kind = _QUESTION_WORDS.get(word)
         if kind is None:
             continue
-        if place and word in {"when", "where", "who", "which"} and words[0] not in _PLAIN:
-            return ""  # `can I ... when ...`: a clause, not the question
         following = words[place + 1 : place + 5]
         if kind == "manner" and following:
-            return _HOW.get(following[0], kind)
+            if following[0] in _AFTER_HOW:
+                return _AFTER_HOW[following[0]]
+            return kind if following[0] in _VERBS_AFTER_HOW else ""
         if kind == "thing":
             return next((_NOUNS[noun] for noun in following if noun in _NOUNS), kind)
         return kind
     return ""
+
+
+def _also(question: Question, kind: str) -> bool:
+    """Say whether a question's words ask for a kind too, wherever they stand."""
+    return any(
+        _QUESTION_WORDS.get(word) == kind
+        or (_AFTER_HOW.get(word) == kind and "how" in question.vocabulary)
+        for word in question.vocabulary
+    )

@@ -17,7 +17,9 @@ _WORD = re.compile(
     r"(?:\+\+|#)?"
     r"|[$€£¥₹%°+*^=<>≤≥×÷√]"
 )
-_PLAIN = str.maketrans({"’": "'", "‘": "'", "`": "`", "“": '"', "”": '"', "´": "'"})
+_UNITED_STATES = re.compile(r"\bu\.s\.a\b|\bu\.s\b|\bunited states(?: of america)?\b|\busa\b")
+_UNITED_KINGDOM = re.compile(r"\bu\.k\b|\bunited kingdom\b")
+_PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "´": "'"})
 _CONTRACTED = {
     "can't": ("can", "not"),
     "cannot": ("can", "not"),
@@ -49,8 +51,11 @@ _ENDINGS = {"re": "are", "ve": "have", "ll": "will", "d": "would", "m": "am"}
 
 def read(text: str) -> Question:
     """Return the question with its words; any text will do, also an empty one."""
-    plain = text.translate(_PLAIN)
-    words = _WORD.findall(plain.casefold())
+    plain = text.translate(_PLAIN) if not text.isascii() else text
+    folded = plain.casefold()
+    if "u.s" in folded or "united " in folded or "u.k" in folded:
+        folded = _UNITED_KINGDOM.sub("uk", _UNITED_STATES.sub("us", folded))
+    words = _WORD.findall(folded)
     for place, word in enumerate(words):
         if word in _CONTRACTED or "'" in word:
             # From here on one by one; most questions have no such word.

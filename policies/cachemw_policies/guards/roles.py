@@ -1,7 +1,8 @@
-"""Objects where two things trade places around a word of direction: `A to B` and `B to A`.
+"""Objects where two things trade places: `A to B` and `B to A`, `A beats B` and `B beats A`.
 
-Own design. What stands before and after such a word is compared; symmetric words (`and`, `or`,
-`vs`, `between`) are none.
+Own design. Two signs: the neighbours of a word of direction are swapped; or all words with content
+are the same and the first of those that moved stands where the last stood, with one between them
+that did not move. Symmetric words (`and`, `or`, `vs`, `between`) stand for no direction.
 """
 
 from __future__ import annotations
@@ -10,25 +11,36 @@ from cachemw_policies.guards.base import Question
 from cachemw_policies.guards.inflection import singular
 
 _DIRECTIONS = frozenset(
-    "to into than over from for of in by with on as before after cause causes eat eats "
-    "beat beats defeat defeated kill killed without without affect affects like love loves "
-    "under above below behind is are invade invaded buy bought replace replaces replaced".split()
+    "to into than over from for of in by with on as before after without under above below behind "
+    "is are was were has have".split()
 )
+_SYMMETRIC = frozenset("and or vs versus v between difference differences".split())
 _SILENT = frozenset("a an the my your our their his her its this that some any one".split())
+_EMPTY = (
+    _SILENT
+    | _DIRECTIONS
+    | frozenset(
+        "do does did what which who why how when where can could should would will i you we they it "
+        "there not be been if s me one people more most".split()
+    )
+)
 
 
 def differ(a: Question, b: Question) -> bool:
-    """Say whether a word of direction has the same neighbours in both, the other way around."""
-    shared = a.vocabulary & b.vocabulary
-    if len(shared) < 3 or shared.isdisjoint(_DIRECTIONS):
+    """Say whether two things have traded places."""
+    if len(a.vocabulary & b.vocabulary) < 3:
         return False
     pairs_a, pairs_b = _neighbours(a.words), _neighbours(b.words)
     swapped = {(after, word, before) for before, word, after in pairs_b}
-    return not (pairs_a - pairs_b).isdisjoint(swapped - pairs_a)
+    if not (pairs_a - pairs_b).isdisjoint(swapped - pairs_a):
+        return True
+    if not _SYMMETRIC.isdisjoint(a.vocabulary | b.vocabulary):
+        return False
+    return _traded(_content(a.words), _content(b.words))
 
 
 def _neighbours(words: tuple[str, ...]) -> set[tuple[str, str, str]]:
-    """Return (before, word, after) for every word of direction; `from` is read as `to`."""
+    """Return (before, word, after) for every word of direction."""
     kept = [word for word in words if word not in _SILENT]
     found = set()
     for place in range(1, len(kept) - 1):
@@ -38,3 +50,18 @@ def _neighbours(words: tuple[str, ...]) -> set[tuple[str, str, str]]:
             if before != after:
                 found.add((before, word, after))
     return found
+
+
+def _content(words: tuple[str, ...]) -> list[str]:
+    return [singular(word) for word in words if word not in _EMPTY]
+
+
+def _traded(one: list[str], two: list[str]) -> bool:
+    """Say whether two orders of the same words differ by two that changed places."""
+    if len(one) != len(two) or len(one) < 3 or one == two or sorted(one) != sorted(two):
+        return False
+    moved = [place for place in range(len(one)) if one[place] != two[place]]
+    first, last = moved[0], moved[-1]
+    return (
+        last - first > 1 and len(moved) == 2 and (one[first], one[last]) == (two[last], two[first])
+    )

@@ -10,38 +10,44 @@ import re
 from cachemw_policies.guards.base import Question
 
 _DEMANDS = {
-    "brief": r"in (?:a|one|two|three|few|\d+) (?:sentence|word|line|paragraph|bullet)s?|briefly|"
-    r"in short|in brief|summari[sz]e|tl ?dr|concisely",
-    "long": r"in detail|in depth|detailed|comprehensive(?:ly)?|thorough(?:ly)?|essay",
-    "simple": r"to a (?:child|kid|beginner|\d+ year old|five year old|toddler)|for (?:kids|"
-    r"children|beginners|dummies)|in simple (?:terms|words)|in layman(?:s)? terms|eli5|"
-    r"like i am (?:5|five)|like i m (?:5|five)",
-    "steps": r"step by step",
+    "brief": r"in (?:a|one|two|three|few|a few|fewer than|less than|under|\d+) "
+    r"(?:\d+ )?(?:sentence|word|line|paragraph|bullet)s?|briefly|in brief|"
+    r"summari[sz]e|tl dr|tldr|concisely",
+    "simple": r"to a (?:child|kid|toddler|(?:\d+|five|six|ten) year old)|for (?:kids|children|"
+    r"dummies)|in simple (?:terms|words)|in layman terms|eli5|"
+    r"like i am (?:5|five|a child)",
     "form": r"as (?:a |an )?(?:json|table|list|bullets?|bullet points|poem|haiku|song|yaml|xml|csv|"
     r"markdown)|in (?:json|yaml|xml|csv|markdown|bullet points|rhyme)",
     "language": r"(?:in|to|into) (?:english|french|german|spanish|italian|portuguese|russian|hindi|"
     r"chinese|mandarin|japanese|korean|arabic|latin|dutch|turkish|polish|tamil|telugu)",
-    "example": r"with (?:an )?examples?|give (?:me )?(?:an )?examples?",
 }
 _ANY = re.compile("|".join(rf"(?P<{name}>\b(?:{form})\b)" for name, form in _DEMANDS.items()))
 _HINTS = frozenset(
-    "in to into as for with briefly summarize summarise concisely detailed comprehensive "
-    "thoroughly thorough essay step tldr give like eli5 comprehensively".split()
+    "sentence sentences word words line lines paragraph paragraphs bullet bullets briefly brief "
+    "summarize summarise tl tldr concisely child kid toddler kids children dummies simple layman "
+    "eli5 i json table list poem haiku song yaml xml csv markdown rhyme old five 5".split()
+)
+# A language is a demand only where something is to be written: `improve in English` is none.
+_WRITING = frozenset(
+    "translate translated translation say write answer explain reply respond summarize summarise "
+    "describe tell convert".split()
 )
 
 
 def differ(a: Question, b: Question) -> bool:
     """Say whether one demands what the other does not."""
-    if a.vocabulary.isdisjoint(_HINTS) and b.vocabulary.isdisjoint(_HINTS):
-        return False
-    return _demands(a) != _demands(b)
+    demands_a, demands_b = _demands(a), _demands(b)
+    return demands_a != demands_b
 
 
 def _demands(question: Question) -> set[str]:
-    if question.vocabulary.isdisjoint(_HINTS):
+    writing = not question.vocabulary.isdisjoint(_WRITING)
+    if not writing and question.vocabulary.isdisjoint(_HINTS):
         return set()
     found = set()
     for match in _ANY.finditer(" ".join(question.words)):
         name = match.lastgroup or ""
+        if name == "language" and not writing:
+            continue
         found.add(match.group() if name in {"form", "language"} else name)
     return found
