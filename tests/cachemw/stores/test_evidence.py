@@ -232,13 +232,13 @@ async def test_a_closed_store_is_unavailable(open_durable: Open) -> None:
     evidence = store.evidence(bounds())
     await store.aclose()
     for call in (
-        lambda: evidence.append(labels(1), b"a"),
-        lambda: evidence.labels("", 1),
-        lambda: evidence.remember([hit(1)]),
-        lambda: evidence.take("chatcmpl-1", "tenant"),
+        evidence.append(labels(1), b"a"),
+        evidence.labels("", 1),
+        evidence.remember([hit(1)]),
+        evidence.take("chatcmpl-1", "tenant"),
     ):
         with pytest.raises(StoreUnavailable):
-            await call()
+            await call
 
 
 async def test_documents_and_evidence_do_not_meet(

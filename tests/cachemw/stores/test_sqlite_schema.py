@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cachemw_policies.labels import Label, Source
 
 import cachemw
 from cachemw.errors import StoreUnavailable
 from cachemw.stores.base import Change, ChangeKind, Document, Embedded
 from cachemw.stores.codec import DocumentCodec
+from cachemw.stores.evidence import EvidenceBounds
 from cachemw.stores.sqlite_rows import _INSERT, _row
 from cachemw.stores.sqlite_schema import SCHEMA_VERSION
 
@@ -59,6 +61,20 @@ PRAGMA application_id = 1667329399;
 PRAGMA user_version = 1;
 """
 
+#: What the release added that had version 2. Never to be changed.
+VERSION_2 = """
+CREATE TABLE changes (
+    sequence INTEGER PRIMARY KEY,
+    kind     INTEGER NOT NULL,
+    origin   BLOB NOT NULL,
+    keys     BLOB NOT NULL
+);
+CREATE TABLE identity (id BLOB NOT NULL);
+INSERT INTO identity VALUES (randomblob(16));
+INSERT INTO changes VALUES (7, 2, x'6f6c64', x'020000006b31');
+PRAGMA user_version = 2;
+"""
+
 
 @pytest.fixture
 def documents(make_document: Make, make_embedded: Callable[..., Embedded]) -> list[Document]:
@@ -74,6 +90,14 @@ def version_1(path: Path, codec: DocumentCodec, documents: list[Document]) -> Pa
         for document in documents:
             connection.execute(_INSERT, _row(document, codec.encode(document)))
     return path
+
+
+@pytest.fixture
+def version_2(version_1: Path) -> Path:
+    """Write a file of version 2 that holds `documents` and one change, of number 7."""
+    with closing(sqlite3.connect(version_1, isolation_level=None)) as connection:
+        connection.executescript(VERSION_2)
+    return version_1
 
 
 def user_version(path: Path) -> int:
@@ -97,6 +121,27 @@ async def test_version_1_is_brought_up_to_date(
     assert batch.changes == (Change(ChangeKind.PUT, (make_document(99).key,), "new"),)
 
 
+async def test_version_2_keeps_its_log_and_gets_evidence(
+    open_sqlite: Any, version_2: Path, documents: list[Document], make_document: Make
+) -> None:
+    with closing(sqlite3.connect(version_2)) as connection:
+        (identity,) = connection.execute("SELECT lower(hex(id)) FROM identity").fetchone()
+    store = await open_sqlite(origin="new")
+    assert user_version(version_2) == SCHEMA_VERSION
+    assert await store.get_many([document.key for document in documents]) == documents
+    await store.put(make_document(99))
+    batch = await store.changes(f"{identity}:6", 10)
+    assert batch.complete
+    assert batch.changes == (
+        Change(ChangeKind.REMOVE, (b"k1",), "old"),
+        Change(ChangeKind.PUT, (make_document(99).key,), "new"),
+    )
+    evidence = store.evidence(EvidenceBounds())
+    label = Label("faq", 0.5, True, Source.SHADOW, "verifier-1", 1.0)
+    await evidence.append([label], b"a")
+    assert (await evidence.labels("", 10)).labels == (label,)
+
+
 def schema(path: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as connection:
         return [
@@ -113,6 +158,16 @@ async def test_old_and_new_files_come_out_the_same(
     await open_sqlite(path=fresh)
     assert schema(version_1) == schema(fresh)
     assert len(schema(fresh)) > 5
+
+
+async def test_files_of_version_2_come_out_the_same(
+    open_sqlite: Any, version_2: Path, tmp_path: Path
+) -> None:
+    await open_sqlite()
+    fresh = tmp_path / "fresh.sqlite3"
+    await open_sqlite(path=fresh)
+    assert schema(version_2) == schema(fresh)
+    assert {name for name, _ in schema(fresh)} >= {"labels", "labels_batch", "served"}
 
 
 async def test_each_file_has_an_identity(open_sqlite: Any, tmp_path: Path) -> None:
@@ -165,6 +220,16 @@ async def test_kill_9_in_an_upgrade_changes_nothing(
     assert user_version(version_1) == 1
     store = await open_sqlite()
     assert user_version(version_1) == SCHEMA_VERSION
+    assert await store.get_many([document.key for document in documents]) == documents
+
+
+async def test_kill_9_in_an_upgrade_of_version_2_changes_nothing(
+    open_sqlite: Any, version_2: Path, documents: list[Document]
+) -> None:
+    upgrade_until_killed(version_2)
+    assert user_version(version_2) == 2
+    store = await open_sqlite()
+    assert user_version(version_2) == SCHEMA_VERSION
     assert await store.get_many([document.key for document in documents]) == documents
 
 
