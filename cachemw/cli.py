@@ -1,4 +1,4 @@
-"""The command line: `cachemw serve | demo | check-config | entries`."""
+"""The command line: `cachemw serve | demo | check-config | entries | categories | calibrate`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from cachemw import __version__
 from cachemw.admin.cli_parser import add_entries_parser
+from cachemw.calibrate.parser import add_calibrate_parser
 from cachemw.config import Config, load_config, load_file
 from cachemw.errors import ConfigError
 
@@ -24,6 +25,7 @@ _EXAMPLES = """examples:
   cachemw serve --config cachemw.yaml   with a configuration file
   cachemw check-config cachemw.yaml     say whether a file can be used
   cachemw entries list                  what a running server has stored
+  cachemw calibrate pairs.jsonl         what thresholds are worth on your own questions
   cachemw new-key --name alice          make an API key and the lines for the configuration
 """
 
@@ -81,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     key.set_defaults(run=_new_key)
 
     add_entries_parser(commands).set_defaults(run=_entries)
+    add_calibrate_parser(commands).set_defaults(run=_calibrate)
     return parser
 
 
@@ -171,6 +174,13 @@ def _entries(arguments: argparse.Namespace) -> int:
     from cachemw.admin.cli import run_entries
 
     return run_entries(arguments, os.environ)
+
+
+def _calibrate(arguments: argparse.Namespace) -> int:
+    _one_blas_thread()
+    from cachemw.calibrate.command import run_calibrate
+
+    return run_calibrate(arguments)
 
 
 def _one_blas_thread() -> None:

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cachemw_policies.labels import Label, Source
+
+from cachemw.calibrate.judge import Judged
+from cachemw.calibrate.label_lines import labels, write_labels
+from cachemw.calibrate.pairs import Pair
+
+PAIRS = [Pair("a", "b", same=True), Pair("c", "d", same=False), Pair("e", "f", same=False)]
+JUDGED = Judged(np.array([0.9, 0.8, 0.7]), np.array([0.75, np.nan, 0.5]), 0, 0, {"number": 1})
+
+
+def test_what_has_a_score_is_a_label() -> None:
+    assert list(labels(PAIRS, JUDGED, "support", "v1", 12.0)) == [
+        Label("support", 0.75, True, Source.OFFLINE, "v1", 12.0),
+        Label("support", 0.5, False, Source.OFFLINE, "v1", 12.0),
+    ]
+
+
+def test_a_line_for_each_and_no_question(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    assert write_labels(path, labels(PAIRS, JUDGED, "support", "v1", 12.0)) == 2
+    first, second = map(json.loads, path.read_text().splitlines())
+    assert first == {
+        "category": "support",
+        "score": 0.75,
+        "right": True,
+        "source": "offline",
+        "scale": "v1",
+        "at": 12.0,
+    }
+    assert second["right"] is False
+
+
+def test_what_was_there_stays_when_it_fails(tmp_path: Path) -> None:
+    def broken() -> Iterator[Label]:
+        yield Label("c", 0.5, True, Source.OFFLINE, "v", 0.0)
+        raise KeyboardInterrupt
+
+    path = tmp_path / "labels.jsonl"
+    path.write_text("the last ones")
+    with pytest.raises(KeyboardInterrupt):
+        write_labels(path, broken())
+    assert path.read_text() == "the last ones"
+    assert list(tmp_path.iterdir()) == [path]
