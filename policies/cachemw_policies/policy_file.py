@@ -33,7 +33,7 @@ _MAX_TTL = 3_650 * 86_400.0
 _MAX_PRIORITY = 1e6
 _NAME = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
 _TOP = ("client_may_choose", "min_confidence", "defaults", "categories")
-_VALUES = (
+CATEGORY_KEYS = (
     "threshold",
     "ttl",
     "sliding",
@@ -89,7 +89,7 @@ class _Given(NamedTuple):
 
 
 def _categories(top: Fields, problems: Problems) -> dict[str, CategoryPolicy]:
-    defaults = top.fields("defaults", _VALUES)
+    defaults = top.fields("defaults", CATEGORY_KEYS)
     base = _Given()
     if defaults is not None:
         base = _given(defaults)
@@ -100,9 +100,9 @@ def _categories(top: Fields, problems: Problems) -> dict[str, CategoryPolicy]:
         top.wrong("categories", f"more than {MAX_CATEGORIES}, `{DEFAULT}` counted")
     elif listed is not None:
         found = _listed(listed, base, problems)
-        _check_all(top, found)
     if DEFAULT not in found:
         found[DEFAULT] = _policy(DEFAULT, base)
+    _check_all(top, found)
     return found
 
 
@@ -113,7 +113,7 @@ def _listed(listed: Fields, base: _Given, problems: Problems) -> dict[str, Categ
         if not _NAME.fullmatch(name):
             listed.wrong(name, "no name of a category: 1 to 64 of a-z, 0-9, _ and -")
             continue
-        fields = listed.fields(name, (*_VALUES, "examples"))
+        fields = listed.fields(name, (*CATEGORY_KEYS, "examples"))
         if fields is not None:
             given = _inherited(_given(fields), base)
             found[name] = _policy(name, given, _examples(fields, used, problems))
