@@ -5,7 +5,7 @@ from __future__ import annotations
 from cachemw_policies.guards.exclusive_words import SETS
 
 _MORE = """
-pc computer; tv television; uk britain england british english; us usa america american;
+pc computer; tv television; uk britain england british english; us usa america american states;
 maths math mathematics; cv resume; phd doctorate; bjp janata; nyc york; la angeles; sf francisco;
 wifi wireless; ai artificial; ml machine; js javascript; db database; os operating;
 exam exams examination examinations test; movie film; univ university universities; europe eu

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 
 from cachemw_policies.guards.base import Question
 from cachemw_policies.guards.inflection import forms
+from cachemw_policies.guards.wordlist import in_order
 
 # A line a pair of sides; the words of a side have the same opposite.
 _TABLE = """
 on | off
 enable, activate | disable, deactivate
 ascending | descending
-increase, raise, gain, grow, boost, improve | decrease, reduce, lower, lose, lost, shrink, decline, drop
+increase, raise, gain, grow, boost | decrease, reduce, lower, lose, lost, shrink, decline, drop
 buy, purchase, bought | sell, sold
 encode | decode
 encrypt | decrypt
@@ -24,9 +25,11 @@ before | after
 min, minimum, minimal, minimise, minimize | max, maximum, maximal, maximise, maximize
 push | pull
 import | export
-male, man, men, boy, guy, husband, father, son, brother, king, boyfriend | female, woman, women, girl, lady, ladies, wife, mother, daughter, sister, queen, girlfriend
+male, man, men, boy, guy, king | female, woman, women, girl, lady, queen
+husband, father, son, brother, boyfriend | wife, mother, daughter, sister, girlfriend
 best, top, greatest | worst
-pro, advantage, benefit, upside, strength, merit | con, disadvantage, drawback, downside, weakness, demerit
+pro, advantage, benefit, upside, merit | con, disadvantage, drawback, downside, demerit
+strength | weakness
 add, append | remove, delete, subtract
 insert | delete
 create | delete, destroy
@@ -148,7 +151,8 @@ host | guest
 host | client
 sender | receiver, recipient
 send, sent | receive
-give, gave | take, took, receive
+give, gave, given | take, took, taken, receive
+ask | answer
 win, won, winner | lose, lost, loser
 victory | defeat
 attack, offense, offensive | defend, defense, defensive
@@ -335,7 +339,7 @@ def _opposites() -> dict[str, tuple[tuple[frozenset[str], frozenset[str]], ...]]
 # `in` and `out` are opposites only after these.
 _IN_OR_OUT = frozenset(
     form
-    for word in "log sign opt zoom check clock fade cash logging signing".split()
+    for word in in_order("log sign opt zoom check clock fade cash logging signing")
     for form in forms(word)
 )
 _OPPOSITES = _opposites()

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 
 from cachemw_policies.guards.base import Question
+from cachemw_policies.guards.wordlist import in_order, listed
+
+Times = set[tuple[str, str]]
 
 _MONTHS = {
     name: number
@@ -32,7 +35,7 @@ _MONTHS = {
     for name in names.split()
 }
 _AMBIGUOUS = frozenset(("may", "march", "mar", "jan", "sep", "dec", "nov", "oct"))
-_BEFORE_MONTH = frozenset("in of on by until since till during from to next last this".split())
+_BEFORE_MONTH = listed("in of on by until since till during from to next last this")
 _DAYS = {
     name: day
     for day in ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -46,19 +49,19 @@ _RELATIVE = {
     "weekend": "weekend",
     "weekends": "weekend",
 }
+# Most questions are about today without saying so.
+_NOW: Times = {("relative", "today"), ("relative", "this year")}
 _WHICH = frozenset(("this", "last", "next", "previous", "past", "current"))
-_PERIODS = frozenset("week month year decade century summer winter quarter semester".split())
+_PERIODS = listed("week month year decade century summer winter quarter semester")
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d", re.ASCII)
 _DECADE = re.compile(r"(?:(?:1[5-9]|20)\d|[2-9])0'?s", re.ASCII)
 _DAY = re.compile(r"([0-3]?\d)(?:st|nd|rd|th)?", re.ASCII)
 _DATE = re.compile(r"(\d{1,4})[/.](\d{1,2})[/.](\d{1,4})", re.ASCII)
 _DECADES = {
-    name: f"{number}0s"
-    for number, name in enumerate("fifties sixties seventies eighties nineties".split(), 5)
+    name: f"19{number}0"
+    for number, name in enumerate(in_order("fifties sixties seventies eighties nineties"), 5)
 }
 _SPELLED = frozenset((*_MONTHS, *_DAYS, *_RELATIVE, *_WHICH, *_DECADES))
-
-Times = set[tuple[str, str]]
 
 
 def differ(a: Question, b: Question) -> bool:
@@ -67,7 +70,11 @@ def differ(a: Question, b: Question) -> bool:
         return False
     times_a, _ = times(a)
     times_b, _ = times(b)
-    return times_a != times_b
+    if times_a == times_b:
+        return False
+    if times_a and times_b:
+        return times_a - _NOW != times_b - _NOW
+    return bool((times_a | times_b) - _NOW)
 
 
 def times(question: Question) -> tuple[Times, frozenset[int]]:
@@ -95,7 +102,9 @@ def _numeric(words: tuple[str, ...], place: int, found: Times, used: set[int]) -
         found.add(("year", word))
         used.add(place)
     elif _DECADE.fullmatch(word):
-        found.add(("decade", word.replace("'", "")[-3:] if word[:2] in {"19", word[:2]} else word))
+        # `the 80s` are of the last century.
+        digits = word.rstrip("s").rstrip("'")
+        found.add(("decade", f"19{digits}" if len(digits) == 2 else digits))
         used.add(place)
     elif (date := _DATE.fullmatch(word)) is not None:
         first, second, third = date.groups()

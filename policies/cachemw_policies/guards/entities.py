@@ -12,19 +12,17 @@ from cachemw_policies.guards.aliases import ALIASES
 from cachemw_policies.guards.base import Question
 from cachemw_policies.guards.inflection import singular
 from cachemw_policies.guards.spelling import alike
+from cachemw_policies.guards.wordlist import listed
 
-_CAPITAL = re.compile(r"(?<![\w'])[A-Z]\w*")
+_CAPITAL = re.compile(r"(?<![\w'])(?:[A-Z]|[a-z]+[A-Z])\w*")
+_CAMEL = re.compile(r"(?<!\w)[A-Za-z][a-z0-9]+[A-Z]\w*")
 _WRITTEN = re.compile(r"[^\W_]+")
-_SENTENCE = re.compile(r"(?:^|[.?!:]\s)\W*(\w+)")
-_IDENTIFIER = re.compile(
-    # Told apart by a sign within; no alternative can start within another's match.
-    r"(?<![\w-])--?[a-z][\w-]*|\w+(?:[_@]|::|->|\.(?=\w)|/(?=\w))[\w@.:/>-]*|\w+\(\)",
-    re.IGNORECASE,
-)
-_NO_NAMES = frozenset(
+_SENTENCE = re.compile(r"(?:^\W{0,3}|[.?!:]\s{1,3}\W?)(\w+)")
+_MARKS = ("_", "@", "::", "()", "--", "://")
+_NO_NAMES = listed(
     "i a an the and or but if is are was do does did can could should would will what why how "
     "when where who which in on at to of for by with from my your it ok please it's explain also "
-    "not no yes then so as vs than we you he she they this that these those me us best top".split()
+    "not no yes then so as vs than we you he she they this that these those me best top rs inr usd"
 )
 _MOST = 12  # names a side that are compared; more are in no question that is asked twice
 
@@ -33,10 +31,12 @@ def differ(a: Question, b: Question) -> bool:
     """Say whether each has a name that the other lacks, or one an identifier that it lacks."""
     only_a = a.vocabulary - b.vocabulary
     only_b = b.vocabulary - a.vocabulary
-    if _identifiers(a.text, only_a, b) or _identifiers(b.text, only_b, a):
+    if _identifiers(a.text, only_a) or _identifiers(b.text, only_b):
         return True
     if not only_a or not only_b:
         return False
+    if _camels(a.text, only_a) and _camels(b.text, only_b):
+        return True
     names_a = _names(a.text, only_a)
     if not names_a:
         return False
@@ -46,15 +46,21 @@ def differ(a: Question, b: Question) -> bool:
     return _unmatched(names_a, only_b, b) and _unmatched(names_b, only_a, a)
 
 
-def _identifiers(text: str, only: frozenset[str], other: Question) -> bool:
+def _identifiers(text: str, only: frozenset[str]) -> bool:
     """Say whether a text has an identifier with a part that the other question lacks."""
-    if not only or not ("_" in text or "@" in text or "--" in text or "::" in text or "()" in text):
+    if not only or not any(mark in text for mark in _MARKS):
         return False
     return any(
-        any(part in only for part in _WRITTEN.findall(found.casefold()))
-        for found in _IDENTIFIER.findall(text)
-        if "_" in found or "@" in found or "::" in found or "()" in found or found[0] == "-"
+        part in only
+        for chunk in text.casefold().split()
+        if any(mark in chunk for mark in _MARKS)
+        for part in _WRITTEN.findall(chunk)
     )
+
+
+def _camels(text: str, only: frozenset[str]) -> bool:
+    """Say whether a text has a camelCase word that the other question lacks."""
+    return any(word.casefold() in only for word in _CAMEL.findall(text))
 
 
 def _names(text: str, wanted: frozenset[str]) -> list[str]:

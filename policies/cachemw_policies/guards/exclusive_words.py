@@ -12,8 +12,8 @@ SETS: Mapping[str, str] = MappingProxyType(
             fortran, cobol, lisp, r, bash, powershell, sql, html, css, lua, julia, dart, excel""",
         "databases": """mysql, postgresql postgres, sqlite, oracle, mongodb mongo, redis, cassandra,
             mariadb, dynamodb, elasticsearch""",
-        "frameworks": """react reactjs, angular angularjs, vue vuejs, django, flask, spring, laravel,
-            rails, express, svelte, jquery, bootstrap, wordpress, drupal, joomla, magento""",
+        "frameworks": """react reactjs, angular angularjs, vue vuejs, django, flask, spring,
+            laravel, rails, express, svelte, jquery, bootstrap, wordpress, drupal, joomla, magento""",
         "learning": "tensorflow, pytorch, keras, numpy, pandas, scipy, matplotlib",
         "systems": """linux ubuntu debian, windows, mac macos osx macbook, android, ios iphone ipad,
             chromebook, blackberry""",
@@ -35,7 +35,7 @@ SETS: Mapping[str, str] = MappingProxyType(
             grey gray, golden""",
         "compass": """north northern, south southern, east eastern, west western, northeast
             northeastern, northwest northwestern, southeast southeastern, southwest southwestern""",
-        "countries": """india indian, china chinese, pakistan pakistani, america american usa us,
+        "countries": """india indian, china chinese, pakistan pakistani, america american usa,
             britain british uk england english, france french, germany german, italy italian, spain
             spanish, portugal portuguese, russia russian, japan japanese, korea korean, vietnam
             vietnamese, thailand thai, indonesia indonesian, malaysia malaysian, singapore

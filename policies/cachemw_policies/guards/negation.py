@@ -6,16 +6,16 @@ Own design. Only whether a question denies counts, not how often: people double 
 from __future__ import annotations
 
 from cachemw_policies.guards.base import Question
+from cachemw_policies.guards.wordlist import listed
 
-_DENIALS = frozenset(
-    "not never no without neither nor nobody nothing none unable impossible hardly".split()
-)
+_DENIALS = listed("not never no without neither nor nobody nothing none unable impossible hardly")
 # These deny too, in questions such as `how do I avoid ...` for `how do I not ...`; elsewhere they
 # are what is asked about. So they answer a denial, but are none on their own.
-_NEAR_DENIALS = frozenset(
+_NEAR_DENIALS = listed(
     "avoid avoiding stop stopping prevent preventing fail fails failed failing refuse refuses "
-    "refused lack lacks lacking less quit rid overcome control missing except instead "
-    "don't bad wrong rather unlike hate dislike hates deny denied refusing prevented prevents avoided forgot forget forgotten lost little broken poor".split()
+    "refused lack lacks lacking less quit rid overcome control missing except instead bad "
+    "wrong rather unlike hate dislike hates deny denied refusing prevented prevents avoided "
+    "forgot forget forgotten lost little broken poor"
 )
 # `no` in a figure of speech, and `not` that denies nothing.
 _BEFORE = {"not": frozenset(("why", "or", "if", "whether")), "no": frozenset(("or", "there"))}
@@ -23,9 +23,9 @@ _AFTER = {
     "not": frozenset(("only", "just", "sure")),
     "no": frozenset(("matter", "doubt", "one", "1", "idea")),
 }
-_NUMBERED = frozenset("train phone mobile roll account bus seat flight rational contact".split())
+_NUMBERED = listed("train phone mobile roll account bus seat flight rational contact")
 _PREFIXES = ("un", "non", "dis", "in", "im", "ir", "il", "mis")
-_NOT_NEGATED = frozenset("come form port side vest tend crease".split())
+_NOT_NEGATED = listed("come form port side vest tend crease")
 
 
 def differ(a: Question, b: Question) -> bool:
@@ -68,7 +68,6 @@ def _prefixed(vocabulary: frozenset[str], other: frozenset[str]) -> bool:
         if word.startswith(_PREFIXES):
             for prefix in _PREFIXES:
                 rest = word.removeprefix(prefix)
-                if len(rest) > 2 and rest != word and rest not in _NOT_NEGATED:
-                    if rest in other and rest not in vocabulary:
-                        return True
+                if rest in other and rest not in vocabulary and len(rest) > 2:
+                    return rest not in _NOT_NEGATED
     return False

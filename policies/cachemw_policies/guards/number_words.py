@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-_UP_TO_19 = (
+from cachemw_policies.guards.wordlist import in_order
+
+_UP_TO_19 = in_order(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
     "fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+)
+_TENS = in_order("twenty thirty forty fifty sixty seventy eighty ninety")
 
 SMALL = {
     **{word: value for value, word in enumerate(_UP_TO_19)},
@@ -20,7 +22,8 @@ LOOSE = frozenset(("one", "zero", "dozen", "twice"))
 ORDINALS = {
     word: f"{value}"
     for value, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth".split(), 1
+        in_order("first second third fourth fifth sixth seventh eighth ninth tenth"),
+        1,
     )
 }
 # Letters that are units only right behind the digits.

@@ -33,8 +33,8 @@ _DEGREES = frozenset(("degree", "degrees", "°"))
 class Numbers:
     """Numbers with their units, "" without one.
 
-    `firm` ones are part of the question. `soft` ones may be left out (`top 5`, `the two sides`), but
-    not replaced. `loose` ones are perhaps none (`one`): they match numbers, nothing more.
+    `firm` ones are part of the question. `soft` ones may be left out (`top 5`, `the two sides`),
+    but not replaced. `loose` ones are perhaps none (`one`): they match numbers, nothing more.
     """
 
     firm: dict[str, str] = field(default_factory=dict)

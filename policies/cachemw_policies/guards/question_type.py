@@ -7,6 +7,7 @@ the same, `when` and `where` never do.
 from __future__ import annotations
 
 from cachemw_policies.guards.base import Question
+from cachemw_policies.guards.wordlist import listed
 
 _QUESTION_WORDS = {
     "why": "reason",
@@ -32,9 +33,9 @@ _AFTER_HOW = {
     "come": "reason",
 }
 # `How safe is`, `how about`: neither a manner nor an amount.
-_VERBS_AFTER_HOW = frozenset(
+_VERBS_AFTER_HOW = listed(
     "do does did can could should would will is are was were to i we you has have had may might "
-    "many much".split()
+    "many much"
 )
 _NOUNS = {
     "reason": "reason",
@@ -47,9 +48,7 @@ _NOUNS = {
     "ways": "manner",
 }
 # What a question word's kind may never be mistaken for.
-_EXCLUSIVE = frozenset(
-    "time place person reason amount duration age frequency distance height".split()
-)
+_EXCLUSIVE = listed("time place person reason amount duration age frequency distance height")
 _AGREEING = frozenset(
     frozenset(pair.split("/")) for pair in ("duration/time", "amount/time", "place/person")
 )

@@ -12,7 +12,7 @@ from cachemw_policies.guards.base import Question
 from cachemw_policies.guards.reading import read
 
 # No kind of quotation holds its own mark, so each is found in one pass.
-_QUOTED = re.compile(r'"+([^"]+)"|`+([^`]+)`|(?<!\w)\'([^\']+)\'(?!\w)')
+_QUOTED = re.compile(r'(?<!")"+([^"]+)"|(?<!`)`+([^`]+)`|(?<!\w)\'([^\']+)\'(?!\w)')
 
 
 def differ(a: Question, b: Question) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from cachemw_policies.guards.base import Question
+from cachemw_policies.guards.wordlist import in_order, listed
 
 _WORD = re.compile(
     # A minus stands at the start of a number; elsewhere a hyphen only separates.
@@ -17,10 +18,16 @@ _WORD = re.compile(
     r"(?:\+\+|#)?"
     r"|[$€£¥₹%°+*^=<>≤≥×÷√]"
 )
-_UNITED_STATES = re.compile(r"\bu\.s\.a\b|\bu\.s\b|\bunited states(?: of america)?\b|\busa\b")
-_UNITED_KINGDOM = re.compile(r"\bu\.k\b|\bunited kingdom\b")
+_UNITED_STATES = re.compile(r"\bu\.s(?:\.a)?\b|\bunited\s+states(?:\s+of\s+america)?\b")
+_UNITED_KINGDOM = re.compile(r"\bu\.k\b|\bunited\s+kingdom\b")
+_WORLD_WAR = re.compile(r"\bworld\s+war\s+(?:(i|1|one)|(ii|2|two)|(iii|3|three))\b")
 _PLAIN = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "´": "'"})
+_NOT = ("n't", "nt")
+_AUXILIARIES = in_order(
+    "do does did is are was were has have had could would should must need might dare"
+)
 _CONTRACTED = {
+    **{f"{auxiliary}{end}": (auxiliary, "not") for auxiliary in _AUXILIARIES for end in _NOT},
     "can't": ("can", "not"),
     "cannot": ("can", "not"),
     "cant": ("can", "not"),
@@ -31,21 +38,16 @@ _CONTRACTED = {
     "aint": ("is", "not"),
     "i'm": ("i", "am"),
     "im": ("i", "am"),
-    "let's": ("let", "us"),
+    "let's": ("let",),
+    "wwi": ("ww1",),
+    "wwii": ("ww2",),
+    "wwiii": ("ww3",),
     "whats": ("what", "is"),
     "hows": ("how", "is"),
     "wheres": ("where", "is"),
     "whos": ("who", "is"),
 }
-_AUXILIARIES = (
-    "do does did is are was were has have had could would should must need might dare".split()
-)
-for _auxiliary in _AUXILIARIES:
-    _CONTRACTED[f"{_auxiliary}n't"] = (_auxiliary, "not")
-    _CONTRACTED[f"{_auxiliary}nt"] = (_auxiliary, "not")
-_IS_AFTER = frozenset(
-    "what who where when why how that there here it he she which this everything".split()
-)
+_IS_AFTER = listed("what who where when why how that there here it he she which this everything")
 _ENDINGS = {"re": "are", "ve": "have", "ll": "will", "d": "would", "m": "am"}
 
 
@@ -53,8 +55,10 @@ def read(text: str) -> Question:
     """Return the question with its words; any text will do, also an empty one."""
     plain = text.translate(_PLAIN) if not text.isascii() else text
     folded = plain.casefold()
-    if "u.s" in folded or "united " in folded or "u.k" in folded:
-        folded = _UNITED_KINGDOM.sub("uk", _UNITED_STATES.sub("us", folded))
+    if "u.s" in folded or "united" in folded or "u.k" in folded:
+        folded = _UNITED_KINGDOM.sub("uk", _UNITED_STATES.sub("usa", folded))
+    if "world" in folded:
+        folded = _WORLD_WAR.sub(_war, folded)
     words = _WORD.findall(folded)
     for place, word in enumerate(words):
         if word in _CONTRACTED or "'" in word:
@@ -65,6 +69,10 @@ def read(text: str) -> Question:
             words = written_out
             break
     return Question(plain, tuple(words), frozenset(words))
+
+
+def _war(match: re.Match[str]) -> str:
+    return f"ww{match.lastindex}"
 
 
 def _written_out(word: str) -> tuple[str, ...]:

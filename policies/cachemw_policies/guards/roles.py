@@ -9,19 +9,21 @@ from __future__ import annotations
 
 from cachemw_policies.guards.base import Question
 from cachemw_policies.guards.inflection import singular
+from cachemw_policies.guards.number_words import UNITS
+from cachemw_policies.guards.wordlist import listed
 
-_DIRECTIONS = frozenset(
+_DIRECTIONS = listed(
     "to into than over from for of in by with on as before after without under above below behind "
-    "is are was were has have".split()
+    "is are was were has have"
 )
-_SYMMETRIC = frozenset("and or vs versus v between difference differences".split())
-_SILENT = frozenset("a an the my your our their his her its this that some any one".split())
+_SYMMETRIC = listed("and or vs versus v between difference differences")
+_SILENT = listed("a an the my your our their his her its this that some any one")
 _EMPTY = (
     _SILENT
     | _DIRECTIONS
-    | frozenset(
-        "do does did what which who why how when where can could should would will i you we they it "
-        "there not be been if s me one people more most".split()
+    | listed(
+        "do does did what which who why how when where can could should would will i you we they "
+        "it there not be been if s me one people more most"
     )
 )
 
@@ -32,7 +34,7 @@ def differ(a: Question, b: Question) -> bool:
         return False
     pairs_a, pairs_b = _neighbours(a.words), _neighbours(b.words)
     swapped = {(after, word, before) for before, word, after in pairs_b}
-    if not (pairs_a - pairs_b).isdisjoint(swapped - pairs_a):
+    if not (pairs_a - pairs_b).isdisjoint(swapped - pairs_b):
         return True
     if not _SYMMETRIC.isdisjoint(a.vocabulary | b.vocabulary):
         return False
@@ -46,14 +48,19 @@ def _neighbours(words: tuple[str, ...]) -> set[tuple[str, str, str]]:
     for place in range(1, len(kept) - 1):
         word = kept[place]
         if word in _DIRECTIONS:
-            before, after = singular(kept[place - 1]), singular(kept[place + 1])
+            before, after = _plain(kept[place - 1]), _plain(kept[place + 1])
             if before != after:
                 found.add((before, word, after))
     return found
 
 
+def _plain(word: str) -> str:
+    """Return a word without plural, units by their shortest name."""
+    return UNITS.get(word) or singular(word)
+
+
 def _content(words: tuple[str, ...]) -> list[str]:
-    return [singular(word) for word in words if word not in _EMPTY]
+    return [_plain(word) for word in words if word not in _EMPTY]
 
 
 def _traded(one: list[str], two: list[str]) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from cachemw_policies.guards.base import Question
+from cachemw_policies.guards.wordlist import listed
 
 _DEMANDS = {
     "brief": r"in (?:a|one|two|three|few|a few|fewer than|less than|under|\d+) "
@@ -22,15 +23,15 @@ _DEMANDS = {
     r"chinese|mandarin|japanese|korean|arabic|latin|dutch|turkish|polish|tamil|telugu)",
 }
 _ANY = re.compile("|".join(rf"(?P<{name}>\b(?:{form})\b)" for name, form in _DEMANDS.items()))
-_HINTS = frozenset(
+_HINTS = listed(
     "sentence sentences word words line lines paragraph paragraphs bullet bullets briefly brief "
     "summarize summarise tl tldr concisely child kid toddler kids children dummies simple layman "
-    "eli5 i json table list poem haiku song yaml xml csv markdown rhyme old five 5".split()
+    "eli5 i json table list poem haiku song yaml xml csv markdown rhyme old five 5"
 )
 # A language is a demand only where something is to be written: `improve in English` is none.
-_WRITING = frozenset(
+_WRITING = listed(
     "translate translated translation say write answer explain reply respond summarize summarise "
-    "describe tell convert".split()
+    "describe tell convert"
 )
 
 

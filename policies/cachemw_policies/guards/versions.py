@@ -1,4 +1,4 @@
-"""Objects where the questions name different versions: `Python 3.10` and `3.1`, `GPT-4` and `GPT-3`.
+"""Objects where the questions name different versions: `Python 3.10` and `3.1`, `v2` and `v3`.
 
 Own design. Versions are compared as written, since `3.10` is not `3.1`.
 """
@@ -8,16 +8,17 @@ from __future__ import annotations
 import re
 
 from cachemw_policies.guards.base import Question
+from cachemw_policies.guards.wordlist import listed
 
-_PRODUCTS = frozenset(
+_PRODUCTS = listed(
     "python java php perl ruby node nodejs angular react django rails laravel spring bootstrap "
-    "windows ubuntu debian fedora centos ios android macos osx iphone ipad galaxy nexus pixel "
-    "gpt llama claude gemini html css http tls ssl usb bluetooth wifi word excel office photoshop "
+    "windows ubuntu debian fedora centos ios android macos osx iphone ipad galaxy nexus pixel gpt "
+    "llama claude gemini html css http tls ssl usb bluetooth wifi word excel office photoshop "
     "playstation ps xbox directx opengl cuda tensorflow numpy pandas kubernetes docker mysql "
     "postgres postgresql mongodb redis oracle dotnet net c++ c scala swift kotlin xcode gcc clang "
     "v ver version release build oneplus redmi moto note lumia surface gta fifa chapter season "
     "episode part level grade class step phase type gen generation tier band article section "
-    "amendment act".split()
+    "amendment act"
 )
 _GLUED = re.compile(r"([^\W\d_]+)(\d+(?:\.\d+)*)([^\W\d_]{0,3})")
 _PLAIN = re.compile(r"\d+(?:\.\d+)*[a-z]?", re.ASCII)
