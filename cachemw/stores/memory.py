@@ -104,6 +104,12 @@ class MemoryStore(DocumentStore):
                 yield infos
             await asyncio.sleep(0)
 
+    async def entries_of(self, keys: Sequence[bytes]) -> list[EntryInfo]:
+        """Return what is known of the live documents among `keys`."""
+        now = self._clock()
+        found = [self._entries[key] for key in keys if key in self._entries]
+        return [EntryInfo.of(e.document, e.size) for e in found if e.document.expires_at > now]
+
     async def newest(self) -> str:
         """Return a cursor; there is no log, as nobody else can change anything."""
         return _CURSOR

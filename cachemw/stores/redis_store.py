@@ -161,6 +161,13 @@ class RedisStore(DocumentStore):
         """Yield what is known of every live document, shard by shard, in batches."""
         return self._walk.entries()
 
+    async def entries_of(self, keys: Sequence[bytes]) -> list[EntryInfo]:
+        """Return what is known of the live documents among `keys`."""
+        found = []
+        for batch in _batches(keys):
+            found += await self._walk.entries_of(batch)
+        return found
+
     async def newest(self) -> str:
         """Return the cursor after the newest change."""
         return await self._log.newest(deadline_in(self._write_timeout_s))

@@ -54,6 +54,11 @@ class Walk:
         """Yield what is known of every live document."""
         return self._all(b"m", rows.decode_info)
 
+    async def entries_of(self, keys: Sequence[bytes]) -> list[EntryInfo]:
+        """Return what is known of the live documents among `keys`."""
+        found, _ = await self._fields(keys, b"m", rows.decode_info)
+        return found
+
     async def index_rows(self, fingerprint: str) -> AsyncIterator[list[IndexRow]]:
         """Yield the index row of every live document with `fingerprint`."""
         async for found in self._all(b"e", rows.decode_row):

@@ -162,6 +162,11 @@ class SqliteStore(DocumentStore):
         """Yield what is known of every live document, in the order of keys, in batches."""
         return self._scan(partial(sqlite_scans.entries, codec=self._codec), b"")
 
+    async def entries_of(self, keys: Sequence[bytes]) -> list[EntryInfo]:
+        """Return what is known of the live documents among `keys`."""
+        read = partial(sqlite_scans.entries_of, codec=self._codec, keys=keys)
+        return [info async for step in self._scan(read, 0) for info in step]
+
     async def newest(self) -> str:
         """Return the cursor after the newest change."""
         return await self._read(sqlite_log.newest)

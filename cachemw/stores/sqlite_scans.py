@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cachemw.stores.base import Document, Embedded, EntryInfo, IndexRow
 from cachemw.stores.codec import CorruptDocument, DocumentCodec
@@ -37,6 +37,8 @@ WHERE key = ? AND fingerprint = ? AND expires_at > ?
 _ENTRIES = """
 SELECT id, key, stored_bytes, document FROM documents WHERE key >= ? ORDER BY key LIMIT ?
 """
+
+_ENTRY = "SELECT id, key, stored_bytes, document FROM documents WHERE key = ?"
 
 _T = TypeVar("_T")
 _Position = TypeVar("_Position")
@@ -88,17 +90,46 @@ def entries(
         for row_id, key, stored_bytes, data in rows:
             looked_at += 1
             size += stored_bytes
-            try:
-                document = decode(codec, row_id, key, data)
-            except CorruptRow as corrupt:
-                step.corrupt.append(corrupt)
-            else:
-                if document is not None and document.expires_at > now:
-                    step.found.append(EntryInfo.of(document, stored_bytes))
+            _add_entry(step, codec, now, (row_id, key, stored_bytes, data))
             if looked_at == _DECODED_AT_ONCE or size >= _BYTES_AT_ONCE:
                 step.position = key + b"\0"  # the next one in the order of keys
                 break
     return step
+
+
+def entries_of(
+    connection: sqlite3.Connection,
+    *,
+    codec: DocumentCodec,
+    keys: Sequence[bytes],
+    start: int,
+    now: float,
+) -> Step[EntryInfo, int]:
+    """Return what is known of the live documents among `keys` from number `start` on."""
+    step: Step[EntryInfo, int] = Step(None)
+    size = 0
+    for position in range(start, len(keys)):
+        if position == start + _DECODED_AT_ONCE or size >= _BYTES_AT_ONCE:
+            step.position = position
+            break
+        row = connection.execute(_ENTRY, (keys[position],)).fetchone()
+        if row is not None:
+            size += row[2]
+            _add_entry(step, codec, now, row)
+    return step
+
+
+def _add_entry(
+    step: Step[EntryInfo, Any], codec: DocumentCodec, now: float, row: tuple[int, bytes, int, bytes]
+) -> None:
+    row_id, key, stored_bytes, data = row
+    try:
+        document = decode(codec, row_id, key, data)
+    except CorruptRow as corrupt:
+        step.corrupt.append(corrupt)
+        return
+    if document is not None and document.expires_at > now:
+        step.found.append(EntryInfo.of(document, stored_bytes))
 
 
 def index_rows(
