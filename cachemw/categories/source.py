@@ -81,7 +81,8 @@ class PolicySource:
             return None
         recovered, self.failed = self.failed, False
         if policies.digest == self._in_force:
-            _log.log(logging.WARNING if recovered else logging.INFO, "policies: %s is as before")
+            if recovered:
+                _log.warning("policies: %s can be used again, and is as before", self._path)
             return None
         self._in_force = policies.digest
         _log.warning("policies: %s has changed, %d categories", self._path, len(policies.names))
