@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from cachemw import __version__
-from cachemw.admin.cli_parser import add_entries_parser
+from cachemw.admin.cli_parser import add_categories_parser, add_entries_parser
 from cachemw.calibrate.parser import add_calibrate_parser
 from cachemw.config import Config, load_config, load_file
 from cachemw.errors import ConfigError
@@ -25,6 +25,7 @@ _EXAMPLES = """examples:
   cachemw serve --config cachemw.yaml   with a configuration file
   cachemw check-config cachemw.yaml     say whether a file can be used
   cachemw entries list                  what a running server has stored
+  cachemw categories                    what it serves by category, and why
   cachemw calibrate pairs.jsonl         what thresholds are worth on your own questions
   cachemw new-key --name alice          make an API key and the lines for the configuration
 """
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     key.set_defaults(run=_new_key)
 
     add_entries_parser(commands).set_defaults(run=_entries)
+    add_categories_parser(commands).set_defaults(run=_categories)
     add_calibrate_parser(commands).set_defaults(run=_calibrate)
     return parser
 
@@ -174,6 +176,12 @@ def _entries(arguments: argparse.Namespace) -> int:
     from cachemw.admin.cli import run_entries
 
     return run_entries(arguments, os.environ)
+
+
+def _categories(arguments: argparse.Namespace) -> int:
+    from cachemw.admin.categories_cli import run_categories
+
+    return run_categories(arguments, os.environ)
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:

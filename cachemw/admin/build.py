@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from cachemw.admin.audit import Audit
+from cachemw.admin.categories import CategoriesSource
 from cachemw.admin.fence import Fence
 from cachemw.admin.routes import AdminRoutes
 from cachemw.admin.service import EntryAdmin
@@ -50,6 +51,7 @@ def admin_router(
     copies: Copies,
     fence: Fence,
     endpoints: Mapping[str, Endpoint],
+    categories: CategoriesSource | None = None,
 ) -> APIRouter:
     """Return the endpoints under `/cache`. Raises ConfigError for a token that is not there."""
     max_bytes = config.cache.max_answer_bytes
@@ -57,4 +59,5 @@ def admin_router(
     entries = EntryAdmin(store, reader, fence, time.time, forget=copies.forget, learn=copies.learn)
     token = AdminToken(admin_token_sha256(config.admin, env))
     audit = Audit(time.monotonic)
-    return AdminRoutes(entries, token, audit, _JSON_OVER_BODY * max_bytes).router()
+    routes = AdminRoutes(entries, token, audit, _JSON_OVER_BODY * max_bytes, categories)
+    return routes.router()

@@ -26,6 +26,9 @@ EXIT_INTERRUPTED = 130
 # Wide enough for every column where nobody looks: a pipe has no width.
 _PIPE_WIDTH = 180
 
+Act = Callable[[AdminClient, Console, Console], int]
+"""Does something with a server, given outputs for results and for everything else."""
+
 
 class EntriesCommand:
     """One run of the command. `out` is for results, `err` for everything else."""
@@ -173,24 +176,36 @@ class EntriesCommand:
 
 def run_entries(arguments: argparse.Namespace, env: Mapping[str, str]) -> int:
     """Run `cachemw entries` on this terminal; returns the exit code."""
+
+    def act(client: AdminClient, out: Console, err: Console) -> int:
+        asks = sys.stdin.isatty()
+        return EntriesCommand(client, out, err, time.time, asks=asks).run(arguments)
+
+    return on_server("entries", arguments, env, act)
+
+
+def on_server(name: str, arguments: argparse.Namespace, env: Mapping[str, str], act: Act) -> int:
+    """Let a command act on the server that is named, and say what went wrong, if it did.
+
+    Returns the exit code.
+    """
     err = Console(stderr=True, highlight=False, soft_wrap=True)
     out = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     try:
         with closing(AdminClient(arguments.url, _token(arguments, env))) as client:
-            asks = sys.stdin.isatty()
-            return EntriesCommand(client, out, err, time.time, asks=asks).run(arguments)
+            return act(client, out, err)
     except ConfigError as error:
-        err.print(plain(f"cachemw entries: {error}"))
+        err.print(plain(f"cachemw {name}: {error}"))
         return EXIT_USE
     except KeyboardInterrupt:
-        err.print("cachemw entries: interrupted.")
+        err.print(f"cachemw {name}: interrupted.")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough; nothing more can be written at exit either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except (AdminFailed, OSError) as error:
-        err.print(plain(f"cachemw entries: {error}"))
+        err.print(plain(f"cachemw {name}: {error}"))
         return EXIT_FAILED
 
 

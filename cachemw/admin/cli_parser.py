@@ -1,4 +1,4 @@
-"""The arguments of `cachemw entries`."""
+"""The arguments of `cachemw entries` and `cachemw categories`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,16 @@ _EXAMPLES = """examples:
 
 exit codes:
   0  done      1  nothing matched, or it failed      2  wrong use      130  interrupted
+"""
+
+_CATEGORIES_EXAMPLES = """examples:
+  export CACHEMW_ADMIN_TOKEN=...                      the token of the server's admin section
+  cachemw categories                                  a row for each
+  cachemw categories medical                          all that is known of one, its policy included
+  cachemw categories --json                           as GET /cache/categories has it
+
+exit codes:
+  0  done      1  no such category, or it failed      2  wrong use      130  interrupted
 """
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -62,6 +72,21 @@ def add_entries_parser(commands: Any) -> argparse.ArgumentParser:
     return entries
 
 
+def add_categories_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `categories` to a command line's subcommands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "categories",
+        help="show entries, thresholds, false hits and benefit by category",
+        description="Shows what a running cachemw knows of each category.",
+        epilog=_CATEGORIES_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("name", nargs="?", help="one category, with all that is known of it")
+    _add_server(parser)
+    return parser
+
+
 def _add_purge(actions: Any) -> None:
     purge = _action(actions, "purge", "remove entries by condition", filters=True)
     purge.add_argument("--all", action="store_true", help="everything; instead of a condition")
@@ -85,13 +110,17 @@ def _action(
             group.add_argument(f"--{condition}", type=_condition, help=meaning)
         group.add_argument("--older-than", type=seconds, metavar="AGE", help="90s, 15m, 12h, 7d")
         group.add_argument("--younger-than", type=seconds, metavar="AGE", help="the same")
+    _add_server(parser)
+    return parser
+
+
+def _add_server(parser: argparse.ArgumentParser) -> None:
     server = parser.add_argument_group("server")
     server.add_argument("--url", type=_url, default=DEFAULT_URL, help=f"default: {DEFAULT_URL}")
     server.add_argument(
         "--token-file", metavar="FILE", help=f"holds the admin token (default: ${TOKEN_VARIABLE})"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
 
 
 def seconds(text: str) -> float:

@@ -1,4 +1,4 @@
-"""The admin endpoints from the other side: what `cachemw entries` says to a running server."""
+"""The admin endpoints from the other side: what the command line says to a running server."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ class AdminClient:
     def stats(self) -> Json:
         """Return the size of the store."""
         return self._json("GET", "/cache/stats")
+
+    def categories(self) -> list[Json]:
+        """Return what is known of each category."""
+        found: list[Json] = self._json("GET", "/cache/categories")["categories"]
+        return found
 
     def entries(self, wanted: Mapping[str, Any], limit: int | None = None) -> Iterator[Json]:
         """Yield what is known of entries."""

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import Response
 from pydantic import BaseModel
 
+from cachemw.admin.category_models import CategoriesResult
 from cachemw.admin.media import LINES
 from cachemw.admin.models import (
     DeleteResult,
@@ -77,6 +78,7 @@ ERRORS: dict[int | str, Described] = {
     "default": _error("OpenAI's error object."),
 }
 STATS = _json("cache_stats", "Size of the store", StatsResult)
+CATEGORIES = _json("cache_categories", "What is known of each category", CategoriesResult)
 LISTING = _lines("list_entries", "List entries", EntrySummary)
 GET = _json("get_entry", "One entry", Entry, responses=_ABSENT)
 DELETE = _json("delete_entry", "Remove one entry", DeleteResult, responses=_ABSENT)

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from cachemw.admin import described
 from cachemw.admin.audit import Audit, Caller
+from cachemw.admin.categories import CategoriesSource, categories_json
 from cachemw.admin.imports import import_lines
 from cachemw.admin.media import LINES
 from cachemw.admin.models import FilterQuery, ListQuery, PurgeRequest
@@ -31,16 +32,25 @@ _Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 
 class AdminRoutes:
-    """The endpoints over their parts; `max_line_bytes` bounds a line of an import."""
+    """The endpoints over their parts; `max_line_bytes` bounds a line of an import.
+
+    Without `categories` there are none to show.
+    """
 
     def __init__(
-        self, entries: EntryAdmin, token: AdminToken, audit: Audit, max_line_bytes: int
+        self,
+        entries: EntryAdmin,
+        token: AdminToken,
+        audit: Audit,
+        max_line_bytes: int,
+        categories: CategoriesSource | None = None,
     ) -> None:
         self._entries = entries
         self._token = token
         self._audit = audit
         self._purges = Purges(entries, audit)
         self._max_line_bytes = max_line_bytes
+        self._categories = categories
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -52,6 +62,7 @@ class AdminRoutes:
         )
         routes = (
             ("GET", "/stats", self.stats, described.STATS),
+            ("GET", "/categories", self.categories, described.CATEGORIES),
             ("GET", "/entries", self.listing, described.LISTING),
             ("GET", "/entries/{entry_id}", self.get, described.GET),
             ("DELETE", "/entries/{entry_id}", self.delete, described.DELETE),
@@ -67,6 +78,16 @@ class AdminRoutes:
         """Say how large the store is."""
         with self._audit.operation(_caller(request), "stats", {}):
             return json_reply(orjson.dumps(asdict(await self._entries.stats())))
+
+    async def categories(self, request: Request) -> Response:
+        """Say of each category what it holds, what is served of it and why, and what that wins.
+
+        Entries and labels are those of the store; lookups, load and benefit those of the worker
+        that answers.
+        """
+        with self._audit.operation(_caller(request), "categories", {}):
+            views = () if self._categories is None else self._categories.view()
+            return json_reply(categories_json(views))
 
     async def listing(self, request: Request, query: Annotated[ListQuery, Query()]) -> Response:
         """List what is known of entries, a line of JSON each, in no particular order.

@@ -13,9 +13,12 @@ from uuid import uuid4
 
 import orjson
 import pytest
+from cachemw_policies.category import CategoryPolicy, Quota
+from cachemw_policies.decision import Bar
 from fastapi import FastAPI
 
 from cachemw.admin.audit import Audit
+from cachemw.admin.categories import Benefit, CategoriesSource, CategoryView, Estimate
 from cachemw.admin.fence import Fence
 from cachemw.admin.routes import AdminRoutes
 from cachemw.admin.service import EntryAdmin
@@ -60,6 +63,39 @@ def document(number: int = 0, **fields: Any) -> Document:
 def embedded(number: int = 0) -> Embedded:
     """Return a place in the index."""
     return Embedded(sha256(b"p%d" % number).digest(), "f" * 16, unit("v", number))
+
+
+def category_view(name: str = "code", **fields: Any) -> CategoryView:
+    """Return a category of which something is known."""
+    view = CategoryView(
+        policy=CategoryPolicy(name, quota=Quota(0.1, 0.5), examples=("How do I sort a list?",)),
+        entries=1200,
+        bytes=3_400_000,
+        share=0.125,
+        entitlement=0.25,
+        lookups=800,
+        hits=200,
+        threshold=0.9125,
+        normal=Bar(0.93, "calibrated", labels=412, errors=6),
+        overload=Bar(0.86, "calibrated", labels=520, errors=21),
+        load=0.25,
+        ttl=86_400.0,
+        false_hits=Estimate(0.015, 0.005, 0.032, labels=412),
+        benefit=Benefit(seconds=1234.5, usd=0.75, verdict="earning"),
+        paused=False,
+    )
+    return replace(view, **fields)
+
+
+@dataclass(frozen=True)
+class SomeCategories:
+    """A source of what a test says."""
+
+    views: tuple[CategoryView, ...]
+
+    def view(self) -> Sequence[CategoryView]:
+        """Return it."""
+        return self.views
 
 
 @dataclass
@@ -113,7 +149,12 @@ class Admin:
         return list(documents)
 
 
-def admin_over(store: DocumentStore, clock: Clock, sha: str | None = None) -> Admin:
+def admin_over(
+    store: DocumentStore,
+    clock: Clock,
+    sha: str | None = None,
+    categories: CategoriesSource | None = None,
+) -> Admin:
     """Join the endpoints as app.py does."""
     fence = Fence(clock, time.monotonic)
     forgotten: list[bytes] = []
@@ -128,7 +169,7 @@ def admin_over(store: DocumentStore, clock: Clock, sha: str | None = None) -> Ad
     reader = LineReader({e.name: e for e in endpoints().values()}, MAX_BODY)
     entries = EntryAdmin(store, reader, fence, clock, forget=forget, learn=learn)
     token = AdminToken(sha256(TOKEN.encode()).hexdigest() if sha is None else sha or None)
-    routes = AdminRoutes(entries, token, Audit(time.monotonic), MAX_LINE)
+    routes = AdminRoutes(entries, token, Audit(time.monotonic), MAX_LINE, categories)
     app = control_app(
         Metrics(), Readiness(), endpoints(), _no_lifespan, _nothing, [routes.router()]
     )

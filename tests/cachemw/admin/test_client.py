@@ -33,6 +33,14 @@ def test_the_token_goes_in_a_header_and_nowhere_else() -> None:
     assert "token" not in str(seen[0].url)
 
 
+def test_categories() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        assert (request.method, request.url.path) == ("GET", "/cache/categories")
+        return httpx.Response(200, content=b'{"categories":[{"category":"code"}]}')
+
+    assert _client(handler).categories() == [{"category": "code"}]
+
+
 @pytest.mark.parametrize(
     ("reply", "said"),
     [
