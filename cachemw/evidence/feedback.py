@@ -140,12 +140,19 @@ class Feedback:
         return await self._remove(hit.entry)
 
     async def _taken(self, judgement: _Judgement) -> Served:
-        for pause in (0.0, self._settle_s):
-            await asyncio.sleep(pause)
-            for tenant in judgement.tenants:
-                if (hit := await self._book.take(judgement.id, tenant)) is not None:
-                    return hit
-        raise self._unknown()
+        hit = await self._look(judgement)
+        if hit is None:
+            await asyncio.sleep(self._settle_s)
+            hit = await self._look(judgement)
+        if hit is None:
+            raise self._unknown()
+        return hit
+
+    async def _look(self, judgement: _Judgement) -> Served | None:
+        for tenant in judgement.tenants:
+            if (hit := await self._book.take(judgement.id, tenant)) is not None:
+                return hit
+        return None
 
     def _unknown(self) -> NotFound:
         """Return one answer for all cases, so that nothing is said of what others have."""

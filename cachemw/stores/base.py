@@ -10,7 +10,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-from cachemw.stores.evidence import Evidence, EvidenceBounds
+from cachemw.stores.evidence import DEFAULT_BOUNDS, Evidence, EvidenceBounds
 from cachemw.stores.leases import Leases, NoLeases
 
 Vector = NDArray[np.float32]
@@ -233,7 +233,7 @@ class DocumentStore(ABC):
         """Return the size of the store."""
 
     @abstractmethod
-    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+    def evidence(self, bounds: EvidenceBounds = DEFAULT_BOUNDS) -> Evidence:
         """Return what the store keeps of labels and served hits; once for each process."""
 
     def leases(self, seconds: float) -> Leases:  # noqa: ARG002 - for stores that can ask others

@@ -27,6 +27,9 @@ class EvidenceBounds:
             raise ValueError(msg)
 
 
+DEFAULT_BOUNDS = EvidenceBounds()
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A semantic hit that its client may judge: the id its answer had, and what it was.

@@ -17,7 +17,7 @@ from cachemw.stores.base import (
     IndexRow,
     StoreStats,
 )
-from cachemw.stores.evidence import Evidence, EvidenceBounds
+from cachemw.stores.evidence import DEFAULT_BOUNDS, Evidence, EvidenceBounds
 from cachemw.stores.memory_evidence import MemoryEvidence
 
 #: What an entry costs besides its text: dataclass, dict slot, heap slot, key. Measured with
@@ -137,7 +137,7 @@ class MemoryStore(DocumentStore):
         """Return the size of the store; nothing is compressed here."""
         return StoreStats(len(self._entries), self._bytes, self._bytes)
 
-    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+    def evidence(self, bounds: EvidenceBounds = DEFAULT_BOUNDS) -> Evidence:
         """Return evidence that ends with this process; each call another."""
         return MemoryEvidence(self._clock, bounds)
 

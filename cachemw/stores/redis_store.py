@@ -25,7 +25,7 @@ from cachemw.stores.base import (
     StoreStats,
 )
 from cachemw.stores.codec import CorruptDocument, DocumentCodec, OtherFormat, UnstorableDocument
-from cachemw.stores.evidence import Evidence, EvidenceBounds
+from cachemw.stores.evidence import DEFAULT_BOUNDS, Evidence, EvidenceBounds
 from cachemw.stores.leases import Leases
 from cachemw.stores.redis_evidence import RedisEvidence
 from cachemw.stores.redis_layout import (
@@ -211,7 +211,7 @@ class RedisStore(DocumentStore):
             token=self._unique,
         )
 
-    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+    def evidence(self, bounds: EvidenceBounds = DEFAULT_BOUNDS) -> Evidence:
         """Return the labels and served hits of all processes on this Redis and namespace."""
         return RedisEvidence(
             self._servers,

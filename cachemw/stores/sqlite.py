@@ -37,7 +37,7 @@ from cachemw.stores.base import (
     StoreStats,
 )
 from cachemw.stores.codec import DocumentCodec
-from cachemw.stores.evidence import Evidence, EvidenceBounds
+from cachemw.stores.evidence import DEFAULT_BOUNDS, Evidence, EvidenceBounds
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.sqlite_checkpoint import Checkpointer
 from cachemw.stores.sqlite_evidence import SqliteEvidence
@@ -201,7 +201,7 @@ class SqliteStore(DocumentStore):
         """Return the size of the store, counting what has expired but is still there."""
         return await self._read(rows.totals)
 
-    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+    def evidence(self, bounds: EvidenceBounds = DEFAULT_BOUNDS) -> Evidence:
         """Return the labels and served hits in this file."""
         return SqliteEvidence(self._read, self._write, self._clock, bounds)
 

@@ -25,7 +25,7 @@ from cachemw.stores.base import (
     StoreStats,
     Vector,
 )
-from cachemw.stores.evidence import Evidence, EvidenceBounds
+from cachemw.stores.evidence import DEFAULT_BOUNDS, Evidence, EvidenceBounds
 from cachemw.stores.memory import MemoryStore
 from cachemw.upstreams.base import UpstreamRequest
 from tests.support.asgi import AsgiReply
@@ -101,7 +101,7 @@ class FaultyStore(DocumentStore):
         stats: StoreStats = await self._do("stats", self._inner.stats())
         return stats
 
-    def evidence(self, bounds: EvidenceBounds) -> Evidence:
+    def evidence(self, bounds: EvidenceBounds = DEFAULT_BOUNDS) -> Evidence:
         return self._inner.evidence(bounds)
 
     async def aclose(self) -> None:
