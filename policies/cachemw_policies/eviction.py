@@ -31,9 +31,11 @@ def decayed(frequency: Floats, touched: Floats, now: float, half_life: float = H
     return frequency * decay
 
 
-def used(frequency: float, touched: float, now: float, half_life: float = HALF_LIFE) -> float:
-    """Return the frequency, of the time `touched`, of an entry that is used once more `now`."""
-    return frequency * math.exp2(min(touched - now, 0.0) / half_life) + 1.0
+def used(
+    frequency: float, touched: float, now: float, times: int = 1, half_life: float = HALF_LIFE
+) -> float:
+    """Return the frequency, of the time `touched`, of an entry used so many `times` more `now`."""
+    return frequency * math.exp2(min(touched - now, 0.0) / half_life) + times
 
 
 def worth(frequency: Floats, saved: Floats, sizes: Floats) -> Floats:

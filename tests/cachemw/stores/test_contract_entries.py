@@ -1,4 +1,4 @@
-"""What every document store says about documents by their keys; runs on each of conftest's STORES."""
+"""What every document store says of documents by their keys; runs on each of conftest's STORES."""
 
 from __future__ import annotations
 

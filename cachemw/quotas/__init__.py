@@ -1,0 +1,1 @@
+"""What the store may hold: what is known of every entry, whose turn it is to go, who removes it."""
