@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from cachemw.calibrate.judge import Decider
+from loadtests.adversarial.pairs import AdversarialPair, read_pairs
+from loadtests.adversarial.verdicts import Verdict, partition, refusal, subjects, verdicts
+from tests.cachemw.calibrate.conftest import AngleEmbedder, LastWordVerifier, guard
+
+FLOOR = 0.6
+
+
+def _pair(a: str, b: str, *histories: tuple[str, ...]) -> AdversarialPair:
+    return AdversarialPair(a, b, True, "x", *histories)
+
+
+def _verdict(**fields: object) -> Verdict:
+    values: dict[str, object] = {
+        "pair": _pair("a", "b"),
+        "together": True,
+        "cosine": 0.96,
+        "guard": None,
+        "score": 0.98,
+    }
+    return Verdict(**(values | fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "served"),
+    [
+        ({}, (True, True, True)),
+        ({"cosine": 0.7}, (False, True, True)),
+        ({"cosine": 0.5, "score": math.nan}, (False, False, False)),
+        ({"guard": "number", "score": math.nan}, (True, False, False)),
+        ({"score": 0.96}, (True, True, False)),
+        # A cache that sees the last question alone does not notice another conversation.
+        ({"together": False}, (True, False, False)),
+    ],
+)
+def test_who_serves_what(fields: dict[str, object], served: tuple[bool, ...]) -> None:
+    verdict = _verdict(**fields)
+    assert tuple(s.serves(verdict) for s in subjects(FLOOR, 0.95, 0.97)) == served
+
+
+@pytest.mark.parametrize(
+    ("fields", "step"),
+    [
+        ({"together": False, "cosine": 0.1}, "another conversation"),
+        ({"cosine": 0.5, "guard": "number"}, "cosine below 0.6"),
+        ({"cosine": math.nan}, "cosine below 0.6"),
+        ({"guard": "number"}, "guard: number"),
+        ({"score": 0.1}, "score below the threshold"),
+    ],
+)
+def test_the_first_step_that_refuses(fields: dict[str, object], step: str) -> None:
+    assert refusal(_verdict(**fields), FLOOR) == step
+
+
+def test_everything_is_asked_about_every_pair() -> None:
+    verifier = LastWordVerifier()
+    decider = Decider(AngleEmbedder(), guard, verifier, FLOOR)
+    pairs = [_pair("a 0", "b 10 0.9"), _pair("a 0", "not 90 0.9"), _pair("a 0", "not 10 0.9")]
+    near, far, objected = verdicts(decider, pairs)
+    assert (near.guard, far.guard, objected.guard) == (None, "negation", "negation")
+    assert near.score == pytest.approx(0.9)
+    assert math.isnan(far.score)
+    assert math.isnan(objected.score)
+    assert far.cosine == pytest.approx(0.0, abs=1e-6)
+    assert verifier.seen == [("a 0", "b 10 0.9")]
+
+
+def test_conversations_are_told_apart_by_the_key() -> None:
+    for pair in read_pairs():
+        together = partition(pair.history_a, pair.a) == partition(pair.history_b, pair.b)
+        assert together == (pair.history_a == pair.history_b)
+
+
+def test_the_question_itself_is_not_in_the_key() -> None:
+    assert partition(("hello", "hi"), "how?") == partition(("hello", "hi"), "why?")
