@@ -42,9 +42,9 @@ def against(errors: Counts, labels: Counts, delta: float) -> NDArray[np.float64]
 
     As long as it is at least `delta`, the chance that this ever reaches log(1 / alpha) is at most
     alpha, however often one looks (Ville's inequality): it is the likelihood ratio of q to
-    `delta`, averaged over q uniform in [0, `delta`],
+    `delta`, averaged over q in [0, `delta`] with density proportional to 1 / sqrt(q),
 
-        integral of q^k (1-q)^(n-k) dq / delta / (delta^k (1-delta)^(n-k)),
+        integral of q^(k-1/2) (1-q)^(n-k) dq / (2 sqrt(delta) delta^k (1-delta)^(n-k)),
 
     and each ratio is a martingale where the rate is `delta` and falls on average where it is more.
     A label of weight w in [0, 1] counts w in n, and in k if it is wrong. That keeps the bound, for
@@ -52,10 +52,16 @@ def against(errors: Counts, labels: Counts, delta: float) -> NDArray[np.float64]
     kept with probability w.
     """
     k, n = np.asarray(errors, dtype=np.float64), np.asarray(labels, dtype=np.float64)
-    a, b = k + 1.0, np.maximum(n - k, 0.0) + 1.0
+    a, b = k + 0.5, np.maximum(n - k, 0.0) + 1.0
     with np.errstate(divide="ignore"):
         mass = np.log(betainc(a, b, delta))
-    ratio = betaln(a, b) + mass - np.log(delta) - xlogy(k, delta) - (b - 1.0) * np.log1p(-delta)
+    ratio = (
+        betaln(a, b)
+        + mass
+        - np.log(2 * np.sqrt(delta))
+        - xlogy(k, delta)
+        - (b - 1.0) * np.log1p(-delta)
+    )
     return np.asarray(ratio, dtype=np.float64)
 
 

@@ -18,12 +18,16 @@ class ShadowSettings:
     """When checks are made, and how many.
 
     `share`: of served hits, what is checked in the long run; `dense`: labels at or above the
-    threshold before it may fall to that. `overload` is the load in [0, 1] from which nothing is
-    checked. `per_minute`: of a token bucket (`budget`) from which each check takes one.
+    threshold up to which all are. The share goes from all to `share` as the interval of the error
+    rate narrows from `wide` to `narrow`, in multiples of `delta`. `overload` is the load in [0, 1]
+    from which nothing is checked. `per_minute`: of a token bucket (`budget`) from which each check
+    takes one.
     """
 
     share: float = 0.02
-    dense: int = 200
+    dense: int = 100
+    narrow: float = 0.2
+    wide: float = 0.8
     overload: float = 0.5
     per_minute: float = 60.0
 
@@ -48,6 +52,6 @@ def shadow_probability(
     if labels < settings.dense or delta <= 0:
         return 1.0
     low, high = bounds.interval(errors, labels)
-    # 1 where the interval is twice as wide as delta, the long-run share where it is within delta.
-    doubt = min(1.0, max(0.0, (high - low) / delta - 1.0))
-    return settings.share + doubt * (1.0 - settings.share)
+    width = (high - low) / delta
+    doubt = (width - settings.narrow) / (settings.wide - settings.narrow)
+    return settings.share + min(1.0, max(0.0, doubt)) * (1.0 - settings.share)

@@ -1,0 +1,1 @@
+"""Whether thresholds that labels prove keep their promise on streams of real pairs."""
