@@ -24,6 +24,7 @@ _AFTER = {
     "no": frozenset(("matter", "doubt", "one", "1", "idea")),
 }
 _NUMBERED = listed("train phone mobile roll account bus seat flight rational contact")
+_PRONOUNS = listed("it i you he she we they there")
 _PREFIXES = ("un", "non", "dis", "in", "im", "ir", "il", "mis")
 _NOT_NEGATED = listed("come form port side vest tend crease")
 
@@ -52,10 +53,16 @@ def _denies(question: Question) -> bool:
             continue
         if word == "no" and (after[:1].isdigit() or before in _NUMBERED):
             continue
-        if word == "not" and (place == 1 or not after):
-            continue  # `isn't it true that`, `or is it not`: asks for a yes, denies nothing
+        if word == "not" and (place == 1 or _tag(words, place)):
+            continue  # asks for a yes, denies nothing
         return True
     return False
+
+
+def _tag(words: tuple[str, ...], place: int) -> bool:
+    """Say whether a question ends here: `..., isn't it`, `... or is it not`."""
+    rest = words[place + 1 :][:2]
+    return not rest or (len(rest) == 1 and rest[0] in _PRONOUNS)
 
 
 def _negative_word(question: Question) -> bool:

@@ -25,7 +25,7 @@ from cachemw_policies.guards.number_words import (
 _NUMBER = re.compile(r"(-?)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?([^\W\d_]*)", re.ASCII)
 _GLUED = re.compile(r"(rs|inr|usd|eur|gbp)(\d[\d,.]*)", re.ASCII)
 _EXACT = 15  # digits that a float holds
-_MARKS = frozenset((*SMALL, *MAGNITUDES, *OPERATORS))
+_MARKS = frozenset((*SMALL, *ORDINALS, *MAGNITUDES, *OPERATORS))
 _DEGREES = frozenset(("degree", "degrees", "°"))
 
 
@@ -69,7 +69,11 @@ def numbers(question: Question) -> Numbers:
             place += 1
             continue
         if word in ORDINALS:
-            found.loose.add(ORDINALS[word])
+            value = ORDINALS[word]
+            if value in {"1", "2"}:  # `at first`, `a second`
+                found.loose.add(value)
+            else:
+                found.soft[value] = ""
             place += 1
             continue
         value, unit, after = _number_at(words, place)

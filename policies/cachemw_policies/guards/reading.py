@@ -84,9 +84,16 @@ def _written_out(word: str) -> tuple[str, ...]:
     if not apostrophe:
         return (word,)
     if ending == "s":
-        return (head, "is") if head in _IS_AFTER else (head,)
+        return _without_s(head)
     if ending == "t" and head.endswith("n"):
         return (head[:-1], "not")
     if ending in _ENDINGS:
         return (head, _ENDINGS[ending])
     return tuple(part for part in word.split("'") if part)
+
+
+def _without_s(head: str) -> tuple[str, ...]:
+    """Read what stands before `'s`."""
+    if head[-1].isdigit():
+        return (f"{head}s",)  # `the 60's`
+    return (head, "is") if head in _IS_AFTER else (head,)

@@ -1,0 +1,1 @@
+"""What the guards cost and gain on pairs of real questions."""
