@@ -57,8 +57,8 @@ def _about(conditions: Conditions) -> str:
         f"time; medians of {conditions.queries} questions that are not stored, of "
         f"{conditions.rounds} rounds in turns; the ratio is taken round by round.\n\n"
         "Vectors: MiniLM's of 20 000 real questions (`question-pairs.jsonl.gz`), beyond these the "
-        "same turned at random by a cosine of 0.9. **Embedding** is the same in both designs and has "
-        "a column of its own."
+        "same turned at random by a cosine of 0.9. **Embedding** is the same in both designs and "
+        "has a column of its own."
     )
 
 
