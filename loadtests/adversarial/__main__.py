@@ -27,7 +27,9 @@ from loadtests.http.command import write_report
 from loadtests.report import Section, machine, render
 
 REPORT = Path(__file__).parents[1] / "reports" / "adversarial.md"
-COSINE = 0.95
+# The default threshold of a cache without a verifier, and the lowest with at most 5 % wrong on the
+# question pairs (`cachemw calibrate`).
+COSINES = (0.95, 0.993)
 LIMIT = 0.02
 
 
@@ -62,11 +64,13 @@ def conditions(
         f"Data: {len(pairs)} pairs in `loadtests/adversarial/pairs.jsonl`, written by hand "
         f"without sight of the guards; {hits} must hit, {len(pairs) - hits} must not. Each "
         "is a question that someone could ask; no sentence is a pattern with names put in. Nothing "
-        "was trained or chosen on them. A hash of the pair says which half it is in. Intervals: "
-        "95 %, Wilson.\n\n"
-        f"Subjects: plain cosine of the last question at {COSINE:g}; the guards alone, serving all "
-        f"that is at a cosine of {floor:g} or more and not objected to; the full decision, which "
-        f"serves what scores {options.threshold:g} or more after that (the threshold of a category "
+        "was trained or chosen on the test half; a hash of the pair says which it is in. "
+        "Intervals: 95 %, Wilson.\n\n"
+        f"Subjects: plain cosine of the last question at {COSINES[0]:g}, where a tenth of what is "
+        f"served on real question pairs is wrong, and at {COSINES[1]:g}, the lowest threshold with "
+        "at most 5 % wrong there (`cachemw calibrate`); the guards alone, serving all that is at a "
+        f"cosine of {floor:g} or more and not objected to; the full decision, which serves what "
+        f"scores {options.threshold:g} or more after that (by default the threshold of a category "
         "before it is calibrated). Guards and full decision run inside one compatibility key, as "
         "the service does. These pairs are hard on purpose: the shares say which mistakes are "
         "made, not how often they would be met in traffic."
@@ -83,7 +87,7 @@ def run(options: argparse.Namespace) -> str:
         score = "the cosine, no verifier" if decider.verifier is None else decider.scale
         models = f"embedder {embedder.name} ({embedder.fingerprint}), score {score}"
         floor = decider.floor
-    compared = subjects(floor, COSINE, options.threshold)
+    compared = subjects(floor, COSINES, options.threshold)
     about = conditions(options, pairs, models, floor)
     return render("Questions that mislead", about, sections(judged, compared, floor))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cachemw.calibrate.judge import Decider, judge
 from cachemw.calibrate.pairs import Pair
@@ -58,13 +59,13 @@ def verdicts(decider: Decider, pairs: Sequence[AdversarialPair]) -> list[Verdict
     ]
 
 
-def subjects(floor: float, cosine: float, score: float) -> tuple[Subject, ...]:
+def subjects(floor: float, cosines: Sequence[float], score: float) -> tuple[Subject, ...]:
     """Return the ways that are compared, with their thresholds.
 
     Plain cosine sees the last question alone, as a cache without compatibility keys does.
     """
     return (
-        Subject(f"cosine >= {cosine:g}", lambda v: v.cosine >= cosine),
+        *(Subject(f"cosine >= {each:g}", partial(_above, each)) for each in cosines),
         Subject("guards only", lambda v: v.together and v.cosine >= floor and v.guard is None),
         Subject("full decision", lambda v: v.together and v.score >= score),
     )
@@ -88,6 +89,10 @@ def partition(history: Sequence[str], question: str) -> bytes:
     if found is None:
         raise ValueError("the last message is no question")
     return compatibility_key(_SCOPE, found.params_without, _CHAT.ignored)
+
+
+def _above(cosine: float, verdict: Verdict) -> bool:
+    return verdict.cosine >= cosine
 
 
 def _silent(step: str, done: int, total: int) -> None:

@@ -26,7 +26,7 @@ def _judged(wrong: int = 0) -> list[Verdict]:
 
 @pytest.mark.parametrize(("wrong", "met"), [(0, True), (20, False)])
 def test_the_bar_is_on_the_test_half_of_what_must_not_hit(wrong: int, met: bool) -> None:
-    found = sections(_judged(wrong), subjects(0.6, 0.95, 0.97), 0.6)
+    found = sections(_judged(wrong), subjects(0.6, (0.95,), 0.97), 0.6)
     bars = [each for section in found for each in section.bars]
     assert [each.met for each in bars] == [met]
     by_title = {section.title: section for section in found}

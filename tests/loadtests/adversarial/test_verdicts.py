@@ -30,18 +30,19 @@ def _verdict(**fields: object) -> Verdict:
 @pytest.mark.parametrize(
     ("fields", "served"),
     [
-        ({}, (True, True, True)),
-        ({"cosine": 0.7}, (False, True, True)),
-        ({"cosine": 0.5, "score": math.nan}, (False, False, False)),
-        ({"guard": "number", "score": math.nan}, (True, False, False)),
-        ({"score": 0.96}, (True, True, False)),
+        ({}, (True, False, True, True)),
+        ({"cosine": 0.992}, (True, True, True, True)),
+        ({"cosine": 0.7}, (False, False, True, True)),
+        ({"cosine": 0.5, "score": math.nan}, (False, False, False, False)),
+        ({"guard": "number", "score": math.nan}, (True, False, False, False)),
+        ({"score": 0.96}, (True, False, True, False)),
         # A cache that sees the last question alone does not notice another conversation.
-        ({"together": False}, (True, False, False)),
+        ({"together": False}, (True, False, False, False)),
     ],
 )
 def test_who_serves_what(fields: dict[str, object], served: tuple[bool, ...]) -> None:
     verdict = _verdict(**fields)
-    assert tuple(s.serves(verdict) for s in subjects(FLOOR, 0.95, 0.97)) == served
+    assert tuple(s.serves(verdict) for s in subjects(FLOOR, (0.95, 0.99), 0.97)) == served
 
 
 @pytest.mark.parametrize(
