@@ -9,7 +9,7 @@ import pytest
 from cachemw_policies.category import CategoryPolicy
 from cachemw_policies.decision import Bar, CategoryState
 
-from loadtests.overload.__main__ import state
+from loadtests.overload.__main__ import proven
 from loadtests.overload.compare import FIXED, Between, Figures, Question, over_seeds
 from loadtests.overload.scores import COSINE, VERIFIER, Held, Scored
 from loadtests.overload.tables import JUDGED, ByWay, Done, percent, report
@@ -58,9 +58,11 @@ def test_thresholds_are_proven_or_refused() -> None:
     rng = np.random.default_rng(1)
     scores = rng.random(4000)
     good = Scored(np.arange(4000), scores, rng.random(4000) < scores)
-    found = state(Held(good, SCORED, VERIFIER), 0.1, 0.3)
+    policy, found = proven(Held(good, SCORED, VERIFIER))
+    assert policy.delta == 0.05
+    assert policy.delta_overload == pytest.approx(0.15)
     assert found.normal.threshold is not None
     assert found.overload.threshold is not None
     assert found.overload.threshold < found.normal.threshold
     with pytest.raises(ValueError, match="no threshold"):
-        state(Held(SCORED, SCORED, VERIFIER), 0.1, 0.3)
+        proven(Held(SCORED, SCORED, VERIFIER))
