@@ -84,10 +84,11 @@ def run(options: argparse.Namespace) -> str:
     with closing(load_decider(config)) as decider:
         judged = verdicts(decider, pairs)
         embedder = decider.embedder
-        score = "the cosine, no verifier" if decider.verifier is None else decider.scale
+        verified = decider.verifier is not None
+        score = decider.scale if verified else "the cosine, for there is no verifier"
         models = f"embedder {embedder.name} ({embedder.fingerprint}), score {score}"
         floor = decider.floor
-    compared = subjects(floor, COSINES, options.threshold)
+    compared = subjects(floor, COSINES, options.threshold, verified=verified)
     about = conditions(options, pairs, models, floor)
     return render("Questions that mislead", about, sections(judged, compared, floor))
 

@@ -59,15 +59,20 @@ def verdicts(decider: Decider, pairs: Sequence[AdversarialPair]) -> list[Verdict
     ]
 
 
-def subjects(floor: float, cosines: Sequence[float], score: float) -> tuple[Subject, ...]:
-    """Return the ways that are compared, with their thresholds.
+def subjects(
+    floor: float, cosines: Sequence[float], score: float, *, verified: bool = True
+) -> tuple[Subject, ...]:
+    """Return the ways that are compared, with their thresholds; the last is the service's.
 
     Plain cosine sees the last question alone, as a cache without compatibility keys does.
     """
     return (
         *(Subject(f"cosine >= {each:g}", partial(_above, each)) for each in cosines),
         Subject("guards only", lambda v: v.together and v.cosine >= floor and v.guard is None),
-        Subject("full decision", lambda v: v.together and v.score >= score),
+        Subject(
+            "full decision" if verified else "guards, then cosine",
+            lambda v: v.together and v.score >= score,
+        ),
     )
 
 

@@ -45,6 +45,11 @@ def test_who_serves_what(fields: dict[str, object], served: tuple[bool, ...]) ->
     assert tuple(s.serves(verdict) for s in subjects(FLOOR, (0.95, 0.99), 0.97)) == served
 
 
+def test_without_a_verifier_no_decision_is_called_full() -> None:
+    names = [subjects(FLOOR, (0.95,), 0.97, verified=v)[-1].name for v in (True, False)]
+    assert names == ["full decision", "guards, then cosine"]
+
+
 @pytest.mark.parametrize(
     ("fields", "step"),
     [
