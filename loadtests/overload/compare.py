@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
-from cachemw_policies.adaptation import AdaptationSettings
+from cachemw_policies.adaptation import AdaptationSettings, Knee
 from cachemw_policies.category import CategoryPolicy
 from cachemw_policies.decision import CategoryState
 
@@ -20,6 +20,7 @@ LENGTH = 6000
 OVERLOADED = 0.5
 """Pressure from which the upstream counts as overloaded, in the run without adaptation."""
 FIXED = "fixed"
+_NEVER = Knee(1e9, 2e9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,13 @@ def ways(question: Question) -> dict[str, Cache]:
     policy, state, known = question.policy, question.state, AdaptationSettings()
     threshold_only = replace(policy, ttl_overload=policy.ttl)
     told = replace(known, capacity=question.capacity.slots)
+    deaf = replace(told, queueing=_NEVER)
     return {
         FIXED: Cache(policy, state, None),
         "threshold": Cache(threshold_only, state, known),
         "threshold, TTL": Cache(policy, state, known),
         "threshold, TTL, capacity told": Cache(policy, state, told),
+        "threshold, TTL, capacity, no streams": Cache(policy, state, deaf),
     }
 
 
