@@ -98,9 +98,9 @@ def _columns() -> str:
         "in all runs. **Taken off**: of what the upstream was sent without adaptation, what it was "
         "not sent with it, refused calls included. Wrong: of served hits, and of all arrivals. "
         "Means over seeds with the 95 % interval of the mean (Student). `capacity told`: the "
-        "number of slots is configured, so that calls in flight count too. Only streams tell the time "
-        "to their first token; `no streams` is without any, and by default (no capacity told) only "
-        "refused calls would show there. The baseline follows "
+        "number of slots is configured, so that calls in flight count too. Only streams tell the "
+        "time to their first token; `no streams` is without any, where only refused calls would "
+        "show if no capacity were told. The baseline follows "
         f"lasting congestion (time constant {LoadSettings().baseline_tau_s:g} s), so pressure "
         "fades in an overload that lasts; see `overloaded` at the highest load."
     )
