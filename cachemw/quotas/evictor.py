@@ -28,7 +28,7 @@ from cachemw.stores.leases import Lease
 
 #: What the lease of whoever evicts is on: no document's key, which are hashes.
 EVICTION = b"cachemw eviction".ljust(32, b"\0")
-_LEASE_SECONDS = 15.0
+_LEASE_SECONDS = 5.0
 #: Parts of the capacity: where eviction begins, and down to where it goes.
 _HIGH = 0.97
 _LOW = 0.96
@@ -137,8 +137,7 @@ class Evictor:
         }
 
     async def _step(self) -> int:
-        while self._ledger.expired(self._clock(), _EXPIRED_AT_ONCE) == _EXPIRED_AT_ONCE:
-            await asyncio.sleep(0)
+        await self._expire()
         if not self._follower.filled:
             await self._follower.fill()
         if not self._settings.may_evict or not self._surplus(await self._unknown()):
@@ -151,6 +150,12 @@ class Evictor:
         finally:
             with suppress(StoreUnavailable):
                 await lease.release()
+
+    async def _expire(self) -> None:
+        more = True
+        while more:
+            more = self._ledger.expired(self._clock(), _EXPIRED_AT_ONCE) == _EXPIRED_AT_ONCE
+            await asyncio.sleep(0)
 
     async def _make_room(self, lease: Lease) -> int:
         """Remove what has expired, which may be enough, then what has to go."""

@@ -1,0 +1,1 @@
+"""Which entries a full cache should give up: policies replayed over real streams of questions."""
