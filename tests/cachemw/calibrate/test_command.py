@@ -89,8 +89,14 @@ def test_interrupted(pairs: Path, decider: Decider, capsys: pytest.CaptureFixtur
     assert embedder.closed
 
 
-def test_with_the_real_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_the_real_models(
+    tmp_path: Path,
+    embedder_cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """End to end, as a person runs it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(embedder_cache.parent))
     pairs = tmp_path / "pairs.jsonl"
     rows = [
         {"a": "How do I bake bread?", "b": "How can I bake bread at home?", "same": True},

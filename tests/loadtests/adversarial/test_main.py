@@ -44,9 +44,11 @@ def test_conditions_say_where_it_comes_from() -> None:
     assert "these models" in text
 
 
-def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(tmp_path: Path, embedder_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "adversarial.md"
-    monkeypatch.setattr(sys, "argv", ["adversarial", "--out", str(out)])
+    monkeypatch.setattr(
+        sys, "argv", ["adversarial", "--out", str(out), "--cache-dir", str(embedder_cache)]
+    )
     assert main() == 0
     text = out.read_text("utf-8")
     for title in ("## Bars", "## Must not hit, test half", "## Must hit, dev half"):
