@@ -7,7 +7,7 @@ from cachemw_policies.guards.exclusive_words import SETS
 _MORE = """
 pc computer; tv television; uk britain england british english; us usa america american states;
 maths math mathematics; cv resume; phd doctorate; bjp janata; nyc york; la angeles; sf francisco;
-wifi wireless; ai artificial; ml machine; js javascript; db database; os operating;
+wifi wireless; mt mount; ai artificial; ml machine; js javascript; db database; os operating;
 exam exams examination examinations test; movie film; univ university universities; europe eu
 european; congress inc; pm minister; president potus; xmas christmas; isis isil islamic; whatsapp
 whatsup; ms microsoft masters; dr doctor; mr mister; st saint; jee iit; ca chartered; bengaluru
@@ -22,8 +22,9 @@ def _numbered() -> dict[str, frozenset[str]]:
     groups += [group.split() for group in _MORE.split(";")]
     table: dict[str, frozenset[str]] = {}
     for group in groups:
-        for word in group:
-            table[word] = table.get(word, frozenset()) | frozenset(group)
+        spellings = frozenset((*group, *(f"{word}s" for word in group)))
+        for word in spellings:
+            table[word] = table.get(word, frozenset()) | spellings
     return table
 
 

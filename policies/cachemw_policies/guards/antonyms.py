@@ -153,6 +153,26 @@ sender | receiver, recipient
 send, sent | receive
 give, gave, given | take, took, taken, receive
 ask | answer
+undo | redo
+grant | revoke
+overflow | underflow
+cause | prevent, cure
+taller | shorter
+current | first, former, previous
+cancel | renew
+benefit | risk, harm, side
+pregnant | breastfeeding
+start | restart
+value | reference
+rise, rose, risen | fall, fell, fallen
+join | leave
+advance | retreat
+application | limitation
+minuend | subtrahend
+encrypted | decrypted
+laptop | desktop
+central | peripheral
+symptom | cause
 win, won, winner | lose, lost, loser
 victory | defeat
 attack, offense, offensive | defend, defense, defensive

@@ -15,10 +15,12 @@ from cachemw_policies.guards.spelling import alike
 from cachemw_policies.guards.wordlist import listed
 
 _CAPITAL = re.compile(r"(?<![\w'])(?:[A-Z]|[a-z]+[A-Z])\w*")
-_CAMEL = re.compile(r"(?<!\w)[A-Za-z][a-z0-9]+[A-Z]\w*")
+# `getUser` and `foo.bar`: a name in a program.
+_CODE = re.compile(r"(?<!\w)(?:[A-Za-z][a-z0-9]+[A-Z]\w*|[a-z_]\w*\.[a-z_]\w*)")
 _WRITTEN = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?:^\W{0,3}|[.?!:]\s{1,3}\W?)(\w+)")
-_MARKS = ("_", "@", "::", "()", "--", "://")
+_OPTION = re.compile(r"--?[a-z]")
+_MARKS = ("_", "@", "::", "()", " -", "://")
 _NO_NAMES = listed(
     "i a an the and or but if is are was do does did can could should would will what why how "
     "when where who which in on at to of for by with from my your it ok please it's explain also "
@@ -35,7 +37,7 @@ def differ(a: Question, b: Question) -> bool:
         return True
     if not only_a or not only_b:
         return False
-    if _camels(a.text, only_a) and _camels(b.text, only_b):
+    if _code(a.text, only_a) and _code(b.text, only_b):
         return True
     names_a = _names(a.text, only_a)
     if not names_a:
@@ -53,14 +55,16 @@ def _identifiers(text: str, only: frozenset[str]) -> bool:
     return any(
         part in only
         for chunk in text.casefold().split()
-        if any(mark in chunk for mark in _MARKS)
+        if any(mark in chunk for mark in _MARKS) or _OPTION.match(chunk) is not None
         for part in _WRITTEN.findall(chunk)
     )
 
 
-def _camels(text: str, only: frozenset[str]) -> bool:
-    """Say whether a text has a camelCase word that the other question lacks."""
-    return any(word.casefold() in only for word in _CAMEL.findall(text))
+def _code(text: str, only: frozenset[str]) -> bool:
+    """Say whether a text has a name in a program with a part that the other question lacks."""
+    return any(
+        part in only for word in _CODE.findall(text) for part in _WRITTEN.findall(word.casefold())
+    )
 
 
 def _names(text: str, wanted: frozenset[str]) -> list[str]:

@@ -26,6 +26,8 @@ def forms(word: str) -> frozenset[str]:
 
 def singular(word: str) -> str:
     """Return a word without the `s` of a plural: only to compare, not to read."""
+    if word.endswith("ie") and len(word) > 4:
+        return f"{word[:-2]}y"  # as `movies` becomes `movy`
     if len(word) < 4 or not word.endswith("s") or word.endswith(("ss", "us", "is")):
         return word
     return f"{word[:-3]}y" if word.endswith("ies") and len(word) > 4 else word[:-1]

@@ -21,11 +21,17 @@ from cachemw_policies.guards.number_words import (
     SMALL,
     UNITS,
 )
+from cachemw_policies.guards.wordlist import listed
 
 _NUMBER = re.compile(r"(-?)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?([^\W\d_]*)", re.ASCII)
 _GLUED = re.compile(r"(rs|inr|usd|eur|gbp)(\d[\d,.]*)", re.ASCII)
 _EXACT = 15  # digits that a float holds
 _MARKS = frozenset((*SMALL, *ORDINALS, *MAGNITUDES, *OPERATORS))
+# `10 best films`: how long a list one asks for.
+_LISTED = listed(
+    "best greatest most favorite favourite good great amazing interesting main major important "
+    "ways things tips facts reasons examples worst top key popular famous"
+)
 _DEGREES = frozenset(("degree", "degrees", "°"))
 
 
@@ -80,16 +86,21 @@ def numbers(question: Question) -> Numbers:
         if value:
             before = words[place - 1] if place else ""
             unit = unit or CURRENCIES.get(before, "")
-            _sort(found, word, before, (value, unit), single=after == place + 1)
+            following = words[after] if after < len(words) else ""
+            near = (before, following)
+            _sort(found, word, near, (value, unit), single=after == place + 1)
         place = after
     return found
 
 
-def _sort(found: Numbers, word: str, before: str, number: tuple[str, str], *, single: bool) -> None:
+def _sort(
+    found: Numbers, word: str, near: tuple[str, str], number: tuple[str, str], *, single: bool
+) -> None:
     value, unit = number
+    before, after = near
     if single and not unit and word in LOOSE:
         found.loose.add(value)
-    elif single and (word in SMALL or before == "top"):
+    elif single and (word in SMALL or value == "1" or before == "top" or after in _LISTED):
         found.soft[value] = unit
     else:
         found.firm[value] = unit
@@ -113,7 +124,11 @@ def _any(question: Question) -> bool:
 
 def _has_digit(word: str) -> bool:
     """Say whether a word is in digits, also behind a sign or a currency."""
-    return word[0] in "0123456789-" or (word[-1].isdigit() and _GLUED.fullmatch(word) is not None)
+    if word[0] in "0123456789":
+        return True
+    return (word[0] == "-" and len(word) > 1) or (
+        word[-1].isdigit() and _GLUED.fullmatch(word) is not None
+    )
 
 
 def _number_at(words: tuple[str, ...], place: int) -> tuple[str, str, int]:

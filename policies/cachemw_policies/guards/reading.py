@@ -16,6 +16,8 @@ _WORD = re.compile(
     # Letters and digits; `.,:/` between digits and an apostrophe before a letter hold together.
     r"[^\W_]+(?:(?:(?<=\d)[.,:/](?=\d)|'(?=[^\W\d_]))[^\W_]+)*"
     r"(?:\+\+|#)?"
+    # Between two numbers it may be a minus too.
+    r"|(?<=\d )-(?= \d)"
     r"|[$€£¥₹%°+*^=<>≤≥×÷√]"
 )
 _UNITED_STATES = re.compile(r"\bu\.s(?:\.a)?\b|\bunited\s+states(?:\s+of\s+america)?\b")
@@ -53,7 +55,9 @@ _ENDINGS = {"re": "are", "ve": "have", "ll": "will", "d": "would", "m": "am"}
 
 def read(text: str) -> Question:
     """Return the question with its words; any text will do, also an empty one."""
-    plain = text.translate(_PLAIN) if not text.isascii() else text
+    plain = " ".join(text.split())
+    if not plain.isascii():
+        plain = plain.translate(_PLAIN)
     folded = plain.casefold()
     if "u.s" in folded or "united" in folded or "u.k" in folded:
         folded = _UNITED_KINGDOM.sub("uk", _UNITED_STATES.sub("usa", folded))

@@ -14,7 +14,7 @@ from cachemw_policies.guards.wordlist import listed
 
 _DIRECTIONS = listed(
     "to into than over from for of in by with on as before after without under above below behind "
-    "is are was were has have"
+    "is are was were has have - / ÷ ^"
 )
 _SYMMETRIC = listed("and or vs versus v between difference differences")
 _SILENT = listed("a an the my your our their his her its this that some any one")

@@ -13,6 +13,8 @@ DIFFER = [
     ("What does read_csv do?", "What does read_table do?"),
     ("What does getUserName return?", "What does setUserName return?"),
     ("What does std::sort do?", "What does std::find do?"),
+    ("How do I use grep -r?", "How do I use grep -i?"),
+    ("What does foo.bar mean?", "What does foo.baz mean?"),
     ("What does --force do?", "What does --quiet do?"),
     ("What does git push --force do?", "What does git push do in detail?"),
     ("Why is https://a.example/x slow?", "Why is https://b.example/x slow?"),

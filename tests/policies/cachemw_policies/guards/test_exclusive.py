@@ -20,6 +20,8 @@ DIFFER = [
     ("What to eat for breakfast?", "What to eat for lunch?"),
     ("how to delete facebook", "how to delete instagram"),
     ("Bitcoin in dollars", "Bitcoin in euros"),
+    ("What is the mass of helium?", "What is the mass of carbon?"),
+    ("Is ibuprofen safe?", "Is aspirin safe?"),
 ]
 AGREE = [
     ("Is Bombay in India?", "Is Mumbai in India?"),

@@ -34,3 +34,7 @@ def test_comparisons_are_words_of_their_own() -> None:
 )
 def test_singular(word: str, one: str) -> None:
     assert singular(word) == one
+
+
+def test_a_word_and_its_plural_meet() -> None:
+    assert singular("movie") == singular("movies")

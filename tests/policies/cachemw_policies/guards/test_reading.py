@@ -18,6 +18,7 @@ CASES = [
     ("$100, 20 % or -5", "$ 100 20 % or -5"),
     ("10-20 and GPT-4", "10 20 and gpt 4"),
     ("3.10, 1,000 and 5/6.", "3.10 1,000 and 5/6"),
+    ("7 - 5 is well-known - or not", "7 - 5 is well known or not"),
     ("at 10:30: go", "at 10:30 go"),
     ("snake_case os.path", "snake case os path"),
     ("the United  States of America", "the usa"),

@@ -14,6 +14,7 @@ DIFFER = [
     ("Do cats eat mice?", "Do mice eat cats?"),
     ("Why do Poles dislike Russians?", "Why do Russians dislike Poles?"),
     ("What percentage of doctors are women?", "What percentage of women are doctors?"),
+    ("What is 7 - 5?", "What is 5 - 7?"),
     ("Did Germany invade Poland?", "Did Poland invade Germany?"),
 ]
 AGREE = [

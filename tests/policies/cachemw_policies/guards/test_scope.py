@@ -24,6 +24,7 @@ AGREE = [
     ("What is the longest word in English?", "What is the longest word of all?"),
     ("Which language is best for beginners?", "Which language is best?"),
     ("Explain gravity", "What is gravity?"),
+    ("How do you say thanks in Japanese?", "What is thanks in Japanese?"),
     ("How do I parse json?", "How can I parse json?"),
 ]
 

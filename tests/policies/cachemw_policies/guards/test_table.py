@@ -14,6 +14,7 @@ PARTS = (
     *("from", "Rome", "Paris", "`ls", "-l`", '"dog"', "read_csv", "getUser()", "USA", '"United'),
     *('States"', "enable", "disable", "off", "on", "without", "and", "or", "?", ",", ".", "us"),
     *("ann@example.com", "2019-05-01", "5/6/19", "1,000", "k", "%", "°", "+", "-5", "’", "im"),
+    *("-", "/", "x", "7", "US", "U.S.", "in", "India", "near", "top", "best", "log"),
 )
 QUESTIONS = st.lists(st.sampled_from(PARTS), max_size=14).map(" ".join) | st.text(max_size=60)
 
