@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
-from cachemw.calibrate.command import EXIT_INPUT, EXIT_INTERRUPTED, run_calibrate
+from cachemw.calibrate.command import EXIT_INPUT, EXIT_INTERRUPTED, calibrate, run_calibrate
 from cachemw.calibrate.judge import Decider
 from cachemw.cli import main
 from cachemw.config import Config
@@ -48,6 +50,18 @@ def test_for_programs(
 def test_for_people(pairs: Path, decider: Decider, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_calibrate(_arguments(pairs, limit=2), lambda _: decider) == 0
     assert "2 pairs, 1 of them duplicates (50.0%)" in capsys.readouterr().out
+
+
+def test_whoever_watches_sees_how_far_it_is(
+    pairs: Path, decider: Decider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    watched = io.StringIO()
+    terminal = Console(file=watched, force_terminal=True, width=100)
+    calibrate(_arguments(pairs, json=True), lambda _: decider, terminal)
+    assert "embedding" in watched.getvalue()
+    assert "4/4" in watched.getvalue()
+    assert "verifying" in watched.getvalue()
+    json.loads(capsys.readouterr().out)
 
 
 def test_labels(
