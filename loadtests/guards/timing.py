@@ -44,8 +44,8 @@ def timing(pairs: Sequence[Pair]) -> Section:
     length = np.mean([len(text) for pair in pairs for text in (pair.a, pair.b)])
     return Section(
         "Time",
-        f"Microseconds of the processor a pair, the fastest of {_ROUNDS} rounds over {len(pairs)} pairs of the held-"
-        f"out half; {length:.0f} characters a question on average.",
+        f"Microseconds of the processor a pair, the fastest of {_ROUNDS} rounds over {len(pairs)} "
+        f"pairs of the held-out half; {length:.0f} characters a question on average.",
         ("", "µs a pair"),
         [(name, f"{value:.1f}") for name, value in rows],
         [at_most("reading both and the guards, a pair of usual questions", whole, BUDGET, "µs")],

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 class Question:
     """A question, read once for all guards (see reading.py).
 
-    `text` as asked, but with plain quotation marks and single blanks. `words` are case-folded, in their order:
-    contractions are written out (`don't` is `do`, `not`), possessives lose their `'s`, and signs
-    that carry meaning (`$`, `%`, `+`) are words. `vocabulary` is the set of `words`.
+    `text` as asked, but with plain quotation marks and single blanks. `words` are case-folded, in
+    their order: contractions are written out (`don't` is `do`, `not`), possessives lose their `'s`,
+    and signs that carry meaning (`$`, `%`, `+`) are words. `vocabulary` is the set of `words`.
     """
 
     text: str

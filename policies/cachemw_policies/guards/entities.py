@@ -19,8 +19,8 @@ _CAPITAL = re.compile(r"(?<![\w'])(?:[A-Z]|[a-z]+[A-Z])\w*")
 _CODE = re.compile(r"(?<!\w)(?:[A-Za-z][a-z0-9]+[A-Z]\w*|[a-z_]\w*\.[a-z_]\w*)")
 _WRITTEN = re.compile(r"[^\W_]+")
 _SENTENCE = re.compile(r"(?:^\W{0,3}|[.?!:]\s{1,3}\W?)(\w+)")
-_OPTION = re.compile(r"--?[a-z]")
-_MARKS = ("_", "@", "::", "()", " -", "://")
+_MARKS = ("_", "@", "::", "()", "-", "://")  # what no identifier is without
+_IDENTIFIER = re.compile(r"[_@]|::|\(\)|://|(?:^|\s)--?[a-z]", re.IGNORECASE)
 _NO_NAMES = listed(
     "i a an the and or but if is are was do does did can could should would will what why how "
     "when where who which in on at to of for by with from my your it ok please it's explain also "
@@ -50,12 +50,12 @@ def differ(a: Question, b: Question) -> bool:
 
 def _identifiers(text: str, only: frozenset[str]) -> bool:
     """Say whether a text has an identifier with a part that the other question lacks."""
-    if not only or not any(mark in text for mark in _MARKS):
+    if not only or not any(map(text.__contains__, _MARKS)):
         return False
     return any(
         part in only
         for chunk in text.casefold().split()
-        if any(mark in chunk for mark in _MARKS) or _OPTION.match(chunk) is not None
+        if _IDENTIFIER.search(chunk) is not None
         for part in _WRITTEN.findall(chunk)
     )
 

@@ -17,6 +17,7 @@ _DIRECTIONS = listed(
     "is are was were has have - / ÷ ^"
 )
 _SYMMETRIC = listed("and or vs versus v between difference differences")
+_FORMS = 4  # words that differ by a plural, where all others are the same
 _SILENT = listed("a an the my your our their his her its this that some any one")
 _EMPTY = (
     _SILENT
@@ -30,12 +31,16 @@ _EMPTY = (
 
 def differ(a: Question, b: Question) -> bool:
     """Say whether two things have traded places."""
-    if len(a.vocabulary & b.vocabulary) < 3:
+    shared = a.vocabulary & b.vocabulary
+    if len(shared) < 3:
         return False
-    pairs_a, pairs_b = _neighbours(a.words), _neighbours(b.words)
-    swapped = {(after, word, before) for before, word, after in pairs_b}
-    if not (pairs_a - pairs_b).isdisjoint(swapped - pairs_b):
-        return True
+    if not _DIRECTIONS.isdisjoint(shared):
+        pairs_a, pairs_b = _neighbours(a.words), _neighbours(b.words)
+        swapped = {(after, word, before) for before, word, after in pairs_b - pairs_a}
+        if not (pairs_a - pairs_b).isdisjoint(swapped):
+            return True
+    if len((a.vocabulary ^ b.vocabulary) - _EMPTY) > _FORMS:
+        return False
     if not _SYMMETRIC.isdisjoint(a.vocabulary | b.vocabulary):
         return False
     return _traded(_content(a.words), _content(b.words))
