@@ -16,6 +16,8 @@ from loadtests.guarantee.streams import Stream
 
 #: Lookups after which the threshold is looked at again.
 BLOCK = 100
+#: It is not before there are so many new labels, as a share of all: that saves time.
+_FRESH = 0.02
 _TOKENS = 1e9  # the time of a stream is not known, so its bucket is never empty
 
 
@@ -65,7 +67,7 @@ class Pooled:
         checked = np.zeros(len(stream), dtype=np.bool_)
         coins = rng.random(len(stream))
         threshold, chance = self._looked(pool, policy)
-        seen = 0
+        fresh = 0
         for start in range(0, len(stream), BLOCK):
             block = slice(start, start + BLOCK)
             near, scores = stream.near[block], stream.scores[block]
@@ -75,8 +77,10 @@ class Pooled:
             judged = check | (near & ~hit)
             weights = np.where(hit[judged], 1.0, chance)
             pool.extend(scores[judged], stream.heard[block][judged], weights)
-            seen += int(np.count_nonzero(judged))
-            threshold, chance = self._looked(pool, policy)
+            fresh += int(np.count_nonzero(judged))
+            if fresh >= _FRESH * (1 + len(pool)):
+                threshold, chance = self._looked(pool, policy)
+                fresh = 0
         return _run(stream, served, checks=int(checked.sum()), drifts=pool.drifts)
 
     def _looked(self, pool: Pool, policy: CategoryPolicy) -> tuple[float | None, float]:
@@ -91,20 +95,37 @@ class Pooled:
 
 def verified(stream: Stream, delta: float, rng: np.random.Generator) -> Run:
     """Serve as vCache does: each entry by itself, labels from what it explores."""
-    observed: dict[int, list[vcache.Observation]] = {}
-    curves: dict[int, vcache.Curve | None] = {}
     served = np.zeros(len(stream), dtype=np.bool_)
     coins = rng.random(len(stream))
-    for at in np.flatnonzero(stream.near):
-        entry, score = int(stream.entries[at]), float(stream.scores[at])
-        if entry not in curves:
-            curves[entry] = vcache.fitted(observed.setdefault(entry, []))
-        if coins[at] > vcache.explored(curves[entry], score, delta):
-            served[at] = True
-            continue
-        observed[entry].append(vcache.Observation(score, bool(stream.heard[at])))
-        del curves[entry]
+    near = np.flatnonzero(stream.near)
+    by_entry = near[np.argsort(stream.entries[near], kind="stable")]
+    ends = np.flatnonzero(np.diff(stream.entries[by_entry])) + 1
+    for lookups in np.split(by_entry, ends):
+        served[lookups] = _served_by_one(stream, lookups, coins[lookups], delta)
     return _run(stream, served)
+
+
+def _served_by_one(
+    stream: Stream, lookups: NDArray[np.intp], coins: NDArray[np.float64], delta: float
+) -> NDArray[np.bool_]:
+    """Return which lookups of one entry are served.
+
+    Its curve is fitted again when its observations have grown by a tenth, which saves time.
+    """
+    scores, heard = stream.scores[lookups], stream.heard[lookups]
+    served = np.zeros(len(lookups), dtype=np.bool_)
+    seen: list[vcache.Observation] = []
+    at = 0
+    while at < len(lookups):
+        curve = vcache.fitted(seen)
+        asks = coins[at:] <= vcache.explored(curve, scores[at:], delta)
+        wanted = max(1, vcache.MIN_OBSERVATIONS - len(seen), len(seen) // 10)
+        until = at + int(np.searchsorted(np.cumsum(asks), wanted)) + 1
+        asked = np.arange(at, min(until, len(lookups)))[asks[: until - at]]
+        served[at:until] = ~asks[: until - at]
+        seen += [vcache.Observation(float(scores[n]), bool(heard[n])) for n in asked]
+        at = until
+    return served
 
 
 def policy_of(delta: float, threshold: float) -> CategoryPolicy:

@@ -41,7 +41,6 @@ from cachemw_policies.thresholds import (
     Floats,
     GuaranteeSettings,
     calibrated,
-    tally,
 )
 
 
@@ -159,8 +158,9 @@ def _runs_hot(pool: Pool, threshold: float, delta: float, settings: GuaranteeSet
 
 def known(pool: Pool, threshold: float) -> tuple[float, float]:
     """Return the weight of labels at or above a threshold, and of the errors among them."""
-    counts = tally(pool.scores, pool.right, pool.weights, (threshold,))
-    return float(counts.labels[0]), float(counts.errors[0])
+    above = pool.scores >= threshold
+    wrong = above & ~pool.right
+    return float(pool.weights[above].sum()), float(pool.weights[wrong].sum())
 
 
 def false_hit_estimate(pool: Pool, threshold: float) -> tuple[float, float, float]:

@@ -93,23 +93,28 @@ def _maximum(
         da, db = (sbb * ga - sab * gb) / determinant, (saa * gb - sab * ga) / determinant
         cut = min(1.0, _LARGEST_STEP / max(abs(da), abs(db), 1e-12))
         a, b = a + cut * da, b + cut * db
-        if max(abs(da), abs(db)) < 1e-6:
+        if max(abs(da), abs(db)) < 1e-4:
             break
     return a, b, np.array([[sbb, -sab], [-sab, saa]]) / determinant
 
 
-def explored(curve: Curve | None, score: float, delta: float) -> float:
-    """Return the probability with which a lookup of `score` asks the upstream; 1 without a curve.
+def explored(
+    curve: Curve | None, scores: NDArray[np.float64] | float, delta: float
+) -> NDArray[np.float64]:
+    """Return the probabilities with which lookups ask the upstream; all 1 without a curve.
 
-    `delta`: the share of all lookups that may be answered wrongly.
+    `scores` and what is returned have one shape. `delta`: the share of all lookups that may be
+    answered wrongly.
     """
+    asked = np.asarray(scores, dtype=np.float64)
     if curve is None:
-        return 1.0
+        return np.ones_like(asked)
     highest = np.clip(curve.t + _QUANTILES * math.sqrt(curve.variance), 0.0, 1.0)
-    alpha = float(np.max((1 - _EPSILON) * expit(curve.steepness * (score - highest))))
-    return min(1.0, max(0.0, 1 - delta / max(1 - alpha, 1e-12)))
+    right = (1 - _EPSILON) * expit(curve.steepness * (asked[..., None] - highest))
+    alpha = np.max(right, axis=-1)
+    return np.asarray(np.clip(1 - delta / np.maximum(1 - alpha, 1e-12), 0.0, 1.0))
 
 
 def explore_probability(observations: Sequence[Observation], score: float, delta: float) -> float:
     """Fit the entry's curve and return the probability of asking the upstream at `score`."""
-    return explored(fitted(observations), score, delta)
+    return float(explored(fitted(observations), score, delta))
