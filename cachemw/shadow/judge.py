@@ -15,7 +15,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import orjson
-from cachemw_policies.answers import parts_to_embed
 
 from cachemw.errors import UpstreamError
 from cachemw.http.messages import JSON_TYPE
@@ -102,7 +101,7 @@ class Judge:
     def _fenced(self, token: str, name: str, text: str) -> str:
         size = self._settings.max_chars
         if len(text) > size:
-            head, tail = parts_to_embed(text, size // 2)
+            head, tail = text[: size // 2], text[-size // 2 :]
             text = f"{head}\n[... {token} left out ...]\n{tail}"
         return f"--- {token} begin of the {name} ---\n{text}\n--- {token} end of the {name} ---"
 

@@ -12,22 +12,21 @@ from dataclasses import dataclass
 _WORD = re.compile(r"\w+(?:['’.]\w+)*")
 _NUMBER = re.compile(r"(?<![\w.])[-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w])")
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:```|\Z)", re.DOTALL)
-_CODE_TOKEN = re.compile(r"\w+|[^\w\s]")
 # What a training set's calculator wrote between the numbers.
 _CALCULATION = re.compile(r"<<[^<>\n]{0,200}>>")
+# Repetitions are bounded, so that no text takes longer than its length explains.
 _MARKED = re.compile(
-    r"####\s*([^\n]+)"
-    r"|\\boxed\{([^{}\n]{1,200})\}"
-    r"|\b(?:final\s+)?answer(?:\s+is)?\s*:?[ \t*]*(?<=[:*\ts ])([^\n]{1,200}?)(?=\.\s|\.?\n|\.?\Z)",
+    r"\\boxed\{([^{}\n]{1,200})\}"
+    r"|\banswer(?:[ ]is)?[ ]?:?[ *]{1,4}([^\n]{1,80}?)(?=\.\s|\.?\n|\.?\Z)",
     re.IGNORECASE,
 )
-_SPECIFIC = re.compile(
-    r"[\"'`“]([^\"'`“”\n]{1,60})[\"'`”](?!\w)"  # in quotes
-    r"|(?<!\S)(\S*[\d/_*$~@#]\S*|\w+\.\w[\w.]*)"  # with digits or signs
-    r"|(?<=[a-z,;:] )([A-Z]\w*)"  # a name inside of a sentence
-)
+_MARK = "####"  # of a last line, as GSM8K's solutions have it
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
-_RESULT = re.compile(r"=\s*[^\d\s=−-]{0,3}\s*([-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?!\w)")
+_RESULT = re.compile(
+    r"=[ \t]{0,4}[^\d\s=−-]{0,3}[ \t]{0,4}([-−]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?)(?!\w)"
+)
+_OPERATION = re.compile(r"\d[^\n]*[-+*/×÷−x]")
+_BEFORE = 60  # characters before an equals sign that may hold what is calculated
 _WORDS_FOR = {
     "zero": "0",
     "two": "2",
@@ -42,6 +41,7 @@ _WORDS_FOR = {
     "eleven": "11",
     "twelve": "12",
 }
+_CLAUSE = 10  # words of a conclusion that is marked; what is longer explains something
 _BARE = 4  # words that an answer may have to be nothing but its value: "about 30 of them"
 _YES = frozenset({"yes", "yeah", "yep", "true", "correct"})
 _NO = frozenset({"no", "nope", "false", "incorrect"})
@@ -50,10 +50,6 @@ _REFUSAL = re.compile(
     r"[^.!?\n]{0,80}?\b(?:i|we) (?:can(?:'?t|not)|(?:am|'m|are|'re) (?:not able|unable)|won'?t|"
     r"do(?:n'?t| not) have (?:access|real-time|information|enough|personal))",
     re.IGNORECASE,
-)
-_NEGATION = frozenset(
-    {"not", "no", "never", "neither", "nor", "cannot", "without", "except", "isn't", "aren't"}
-    | {"wasn't", "weren't", "doesn't", "don't", "didn't", "can't", "won't", "instead", "rather"}
 )
 
 
@@ -74,25 +70,18 @@ class Conclusion:
 class Reading:
     """One answer.
 
-    `plain` is its text in one spelling, `words` are lower-case. `numbers` are written one way
-    ("1,200.0" and "1200" are equal), `specifics` are the words of its prose with digits or signs in
-    them, in quotes, or capitalised inside of a sentence. `code` holds the tokens of its code
-    blocks, `yes` a stance at its very beginning.
+    `plain` is its text in one spelling, `words` are lower-case. `numbers` are those of its prose,
+    written one way ("1,200.0" and "1200" are equal), `yes` is a stance at its very beginning.
+    `code`: whether there is a block of it.
     """
 
     plain: str
     words: tuple[str, ...]
     numbers: frozenset[str]
-    specifics: frozenset[str]
     conclusion: Conclusion | None
     yes: bool | None
     refuses: bool
-    code: tuple[str, ...] | None
-
-    @property
-    def negates(self) -> bool:
-        """Whether anything is denied or taken back in it."""
-        return not _NEGATION.isdisjoint(self.words)
+    code: bool
 
 
 def read(text: str) -> Reading:
@@ -105,29 +94,16 @@ def read(text: str) -> Reading:
         plain=" ".join(plain.lower().split()).strip(" .!*\"'"),
         words=words,
         numbers=numbers(prose),
-        specifics=_specifics(prose),
         conclusion=None if blocks else _conclusion(prose, words),
         yes=_stance(words),
         refuses=_REFUSAL.match(plain[:400]) is not None,
-        code=code_tokens("\n".join(blocks)) if blocks else None,
+        code=bool(blocks),
     )
 
 
 def numbers(text: str) -> frozenset[str]:
     """Return all numbers in digits, each written one way."""
     return frozenset(_canonical(found) for found in _NUMBER.findall(text))
-
-
-def _specifics(text: str) -> frozenset[str]:
-    """Return what is named exactly: figures, names, paths, what is in quotes."""
-    found = (quoted or signed or name for quoted, signed, name in _SPECIFIC.findall(text))
-    plain = (re.sub(r"^\W+|\W+$", "", part.lower()) for part in found)
-    return frozenset(part for part in plain if part and part not in ("i", "a"))
-
-
-def code_tokens(code: str) -> tuple[str, ...]:
-    """Return tokens; kinds of quotes, white space and what ends a statement do not matter."""
-    return tuple(t for t in _CODE_TOKEN.findall(code) if t not in "'\"`;")
 
 
 def _stance(words: tuple[str, ...]) -> bool | None:
@@ -141,16 +117,32 @@ def _conclusion(text: str, words: tuple[str, ...]) -> Conclusion | None:
 
     Numbers of a text that neither calculates nor is very short are details and no conclusion.
     """
-    marked = _MARKED.findall(text)
-    if marked:
-        clause = next(part for part in marked[-1] if part)
+    clause = _marked(text)
+    if clause is not None and len(clause.split()) <= _CLAUSE:
         return _value_in(clause) or _term(clause)
     if len(words) == 1 and not any(map(str.isdigit, words[0])):
         return _term(text)
     sentences = [s for s in _SENTENCE_END.split(text) if s.strip()]
-    if not sentences or not (_RESULT.search(text) or len(words) <= _BARE):
+    if not sentences or not (_calculates(text) or len(words) <= _BARE):
         return None
     return _value_in(sentences[-1])
+
+
+def _marked(text: str) -> str | None:
+    last = text.rstrip().rpartition("\n")[2].strip()
+    if last.startswith(_MARK):
+        return last
+    found = _MARKED.findall(text)
+    return next(part for part in found[-1] if part) if found else None
+
+
+def _calculates(text: str) -> bool:
+    """Whether an operation on numbers stands before an equals sign and a number."""
+    for result in _RESULT.finditer(text):
+        before = text[max(0, result.start() - _BEFORE) : result.start()]
+        if _OPERATION.search(before.rpartition("\n")[2]):
+            return True
+    return False
 
 
 def _value_in(sentence: str) -> Conclusion | None:

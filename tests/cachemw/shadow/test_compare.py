@@ -7,28 +7,12 @@ from typing import Any
 import pytest
 from cachemw_policies.answers import Outcome, Verdict
 
-from cachemw.errors import EmbedderUnavailable
-from cachemw.shadow.compare import PART_CHARS, Comparer
-from cachemw.stores.base import Vector
+from cachemw.shadow.compare import Comparer
 from tests.support.checks import CHAT
-from tests.support.service import plain_of, unit
+from tests.support.service import plain_of
 
 A = "The old lighthouse stands on a rock near the southern end of the island."
 B = "The old lighthouse stands on a rock close to the southern end of the island."
-
-
-class FakeEmbedder:
-    """All texts are one vector, or there is none."""
-
-    def __init__(self, *, fails: bool = False) -> None:
-        self.texts: list[str] = []
-        self._fails = fails
-
-    async def embed(self, text: str) -> Vector:
-        self.texts.append(text)
-        if self._fails:
-            raise EmbedderUnavailable("busy")
-        return unit("one")
 
 
 class FakeJudge:
@@ -45,32 +29,25 @@ async def _compare(comparer: Comparer, stored: Any, fresh: Any, *, judge: bool =
     return await comparer.compare(CHAT, "why?", CHAT.pack(stored), fresh, judge=judge)
 
 
-async def test_what_is_said_needs_no_embedding() -> None:
-    comparer, embedder = Comparer(), FakeEmbedder()
-    comparer.attach(embedder)
-    assert (await _compare(comparer, plain_of("4"), plain_of("2 + 2 = 4"))).outcome is Outcome.SAME
-    assert (
-        await _compare(comparer, plain_of("Yes."), plain_of("No."))
-    ).outcome is Outcome.DIFFERENT
-    assert embedder.texts == []
+async def test_what_is_definite_needs_no_judge() -> None:
+    judge = FakeJudge(None)
+    comparer = Comparer(judge=judge)
+    verdict = await _compare(comparer, plain_of("4"), plain_of("2 + 2 = 4"))
+    assert verdict == Verdict(Outcome.SAME, "value")
+    verdict = await _compare(comparer, plain_of("Yes."), plain_of("No."))
+    assert verdict == Verdict(Outcome.DIFFERENT, "stance")
+    assert judge.asked == []
 
 
-async def test_prose_is_embedded_by_its_beginning_and_end() -> None:
-    comparer, embedder = Comparer(), FakeEmbedder()
-    comparer.attach(embedder)
-    assert await _compare(comparer, plain_of(A), plain_of(B)) == Verdict(Outcome.SAME, "similarity")
-    assert set(embedder.texts) == {A, B}
-    long = "x " * PART_CHARS + "end"
-    await _compare(comparer, plain_of(long), plain_of(B))
-    assert {len(text) for text in embedder.texts if text not in (A, B)} == {PART_CHARS}
+async def test_without_a_judge_prose_is_unsure_even_if_it_is_equal() -> None:
+    assert await _compare(Comparer(), plain_of(A), plain_of(A)) == Verdict(Outcome.UNSURE, "prose")
 
 
-@pytest.mark.parametrize("embedder", [None, FakeEmbedder(fails=True)])
-async def test_without_an_embedder_prose_is_unsure(embedder: FakeEmbedder | None) -> None:
-    comparer = Comparer()
-    if embedder is not None:
-        comparer.attach(embedder)
-    assert (await _compare(comparer, plain_of(A), plain_of(B))).outcome is Outcome.UNSURE
+async def test_with_a_judge_equal_prose_is_the_same_without_asking() -> None:
+    judge = FakeJudge(False)
+    verdict = await _compare(Comparer(judge=judge), plain_of(A), plain_of(A.upper()))
+    assert verdict == Verdict(Outcome.SAME, "equal")
+    assert judge.asked == []
 
 
 @pytest.mark.parametrize(
@@ -97,13 +74,11 @@ async def test_half_an_answer_is_not_compared() -> None:
     assert judge.asked == []
 
 
-async def test_refusals_that_the_api_marks() -> None:
+async def test_refusals_that_the_api_marks_are_no_answers() -> None:
     refused = plain_of("")
-    refused["choices"][0]["message"] |= {"content": None, "refusal": "Not that."}
-    comparer = Comparer(judge=FakeJudge(True))
-    assert (await _compare(comparer, refused, plain_of("Do this."))).outcome is Outcome.DIFFERENT
-    unlike = await _compare(comparer, refused, refused, judge=False)
-    assert unlike.outcome is Outcome.UNSURE
+    refused["choices"][0]["message"] |= {"content": None, "refusal": "4"}
+    verdict = await _compare(Comparer(), refused, plain_of("4"))
+    assert verdict == Verdict(Outcome.UNSURE, "refusal")
 
 
 async def test_an_answer_without_text_is_not_compared() -> None:

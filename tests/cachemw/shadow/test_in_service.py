@@ -85,6 +85,7 @@ async def test_a_hit_is_checked(stream: bool, fresh: str, outcome: str) -> None:
         client = world.service.client
         _says(upstream, "3 + 4 = 7 eggs")
         await client.ask(chat("eggs in all?"))
+        await world.service.flights.drain(5.0)  # its place in the index comes after its reply
         _says(upstream, fresh, stream=stream)
         saved = world.service.metric("saved_tokens_total", kind="completion")
         hit = await client.ask(chat("eggs in total?", stream=stream))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cachemw_policies.answer_reading import code_tokens, numbers, read
+from cachemw_policies.answer_reading import numbers, read
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,10 +47,6 @@ def test_several_numbers_at_the_end_are_candidates() -> None:
     assert conclusion.candidates == {"64", "16"}
 
 
-def test_numbers_of_prose_are_details() -> None:
-    assert read("The bridge was opened in 1932 and is about 500 metres long.").conclusion is None
-
-
 @pytest.mark.parametrize(
     ("text", "yes"),
     [("Yes, it is.", True), ("**No**. It is not.", False), ("Nobody knows.", None), ("", None)],
@@ -73,18 +69,35 @@ def test_refusals(text: str, refuses: bool) -> None:
     assert read(text).refuses is refuses
 
 
-def test_code_is_read_by_tokens() -> None:
-    one = read('Use:\n```sh\nls  -l "a b"\n```\nDone in 1 step.')
-    assert one.code == read("```\nls -l 'a b';\n```").code
-    assert one.code == code_tokens("ls -l 'a b'")
+def test_code_is_no_prose() -> None:
+    one = read("Use:\n```sh\nls 7\n```\nDone in 1 step.")
+    assert one.code
     assert one.numbers == {"1"}
-    assert read("Use ls -l.").code is None
+    assert one.conclusion is None
+    assert not read("Use ls -l.").code
 
 
-def test_what_is_named_exactly() -> None:
-    found = read('Copy "My File" to /etc/hosts as Bob said to do by 5pm.').specifics
-    assert {"my file", "etc/hosts", "bob", "5pm"} <= found
-    assert "copy" not in found
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The bridge was opened in 1932 and is about 500 metres long.",
+        "#### 1. Causes\n\nThere were many.\n\n#### 2. Effects\n\nEven more followed in 1848.",
+        "The answer is that in 1932 nobody had yet thought of a bridge there, as far as we know.",
+        "Set retries = 5 in the file. Then restart it 3 times.",
+    ],
+)
+def test_numbers_of_prose_are_details(text: str) -> None:
+    assert read(text).conclusion is None
+
+
+@pytest.mark.parametrize(
+    "piece", ["#", "####x", "= ", "<<", "answer ", "1+", "1 = ", "``` ", "\n", "1,", "****", "a."]
+)
+def test_no_text_takes_long(piece: str) -> None:
+    # A pattern that backtracks would need minutes for these; the test's time limit is the bound.
+    text = piece * (20_000 // len(piece))
+    for each in (text, text + "\nx", "Answer: " + text, "1+1=" + text):
+        read(each)
 
 
 @given(st.text(max_size=300))

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cachemw_policies.answers import (
-    AnswerSettings,
-    Outcome,
-    compare,
-    parts_to_embed,
-    share_in_common,
-    similarity_of,
-)
+from cachemw_policies.answers import AnswerSettings, Outcome, compare, one_text, overlap
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,70 +17,63 @@ TEXTS = st.one_of(
         " ".join
     ),
 )
-COSINES = st.one_of(st.none(), st.floats(-1, 1))
 
 
 @pytest.mark.parametrize(
     ("a", "b", "outcome", "reason"),
     [
-        ("It is  Paris.", "it is paris", SAME, "equal"),
         ("-5", "5", DIFFERENT, "value"),
-        ("I'm sorry, I can't help with that.", "Take the A train.", DIFFERENT, "refusal"),
-        ("I cannot say.", "Sorry, I am unable to answer.", UNSURE, "both refuse"),
-        ("Yes, since 2001.", "No, it never was.", DIFFERENT, "stance"),
-        ("Yes.", "Yes, it is open all day.", SAME, "stance"),
-        ("```\nls -l\n```", "Try this:\n```sh\nls  -l\n```", SAME, "code"),
-        ("```\nls -l\n```", "```\nrm old.txt && echo done\n```", DIFFERENT, "code"),
-        ("```\nls -l a\n```", "```\nls -l b\n```", UNSURE, "code"),
-        ("```\nls\n```", "Use the ls command.", UNSURE, "code in one"),
         ("3 * 6 = 18\n#### 18", "She has 3 * 6 = 18 eggs.", SAME, "value"),
         ("3 * 6 = 18\n#### 18", "She has 3 * 5 = 15 eggs.", DIFFERENT, "value"),
+        ("18", "First 7 + 4 = 11. Then 11 + 7 = 18 eggs.", SAME, "value"),
         ("1 + 2 + 4 + 11 = 18", "7 * 8 = 56 and 56 - 38 = 18", UNSURE, "value"),
         ("The answer is B.", "Final answer: C", DIFFERENT, "value"),
-        ("The answer is New York.", "The answer is NYC.", UNSURE, "value"),
-        ("Paris", "The capital of France is Paris.", SAME, "contained"),
-        ("Paris", "It is not Paris, it is Rome.", UNSURE, "denied"),
-        ("Paris", "Rome", UNSURE, "value"),
         ("B", "(C)", DIFFERENT, "value"),
-        ("In the old town.", "Near the river.", UNSURE, "prose"),
-        ("It was built in 1932 there.", "They built it during 1933.", DIFFERENT, "numbers"),
-        ("It was built by hand, in stone.", "They built it with bricks mostly.", UNSURE, "prose"),
-        ("", "Something.", UNSURE, "empty"),
-        ("", "", UNSURE, "empty"),
+        ("The answer is New York.", "The answer is NYC.", UNSURE, "value"),
+        ("Paris", "Rome", UNSURE, "value"),
+        ("3 + 4 = 7\nHe pays 7 for 3.", "3 + 4 = 7\nSo 3 cost 7 or 8.", UNSURE, "value"),
+        ("3 + 4 = 7\nHe pays 7 for 3.", "3 + 5 = 8\nSo 5 cost 8 or 9.", DIFFERENT, "value"),
+        ("Yes.", "No, it never was.", DIFFERENT, "stance"),
+        ("Yes.", "Yes, it is open all day.", SAME, "stance"),
+        ("Yes, since 2001.", "No, it never was.", UNSURE, "stance"),
+        # Kinds of answers of which the wrong ones would not be found either.
+        ("It is  Paris.", "it is paris", UNSURE, "prose"),
+        ("Paris", "The capital of France is Paris.", UNSURE, "prose"),
+        ("It was built in 1932 there.", "They built it during 1933.", UNSURE, "prose"),
+        ("I'm sorry, I can't help with that.", "4", UNSURE, "refusal"),
+        ("```\nls -l\n```", "```\nls -l\n```", UNSURE, "code"),
+        ("4", "", UNSURE, "empty"),
+        ("4", "4" * 20_001, UNSURE, "long"),
     ],
 )
-def test_what_answers_say_decides(a: str, b: str, outcome: Outcome, reason: str) -> None:
+def test_what_answers_come_to_decides(a: str, b: str, outcome: Outcome, reason: str) -> None:
     verdict = compare(a, b)
     assert (verdict.outcome, verdict.reason) == (outcome, reason)
 
 
-def test_chance_agreement_is_settled_by_the_cosine() -> None:
-    a, b = "1 + 2 + 4 + 11 = 18", "7 * 8 = 56 and 56 - 38 = 18"
-    assert compare(a, b, 0.9).outcome is SAME
-    assert compare(a, b, 0.9, AnswerSettings(value_similarity=0.95)).outcome is UNSURE
+def test_ways_to_one_value_have_to_be_alike() -> None:
+    a, b = "1 + 2 + 4 + 11 = 18", "1 + 2 + 15 = 18"
+    assert compare(a, b, AnswerSettings(value_overlap=0.5)).outcome is SAME
+    assert compare(a, b, AnswerSettings(value_overlap=0.6)).outcome is UNSURE
 
 
-def test_the_cosine_does_not_overrule_what_is_said() -> None:
-    assert compare("It weighs 3 + 4 = 7 kg.", "It weighs 3 + 4 = 8 kg.", 0.999).outcome is DIFFERENT
-    assert compare("Yes, you may park here.", "No, you may park here.", 0.999).outcome is DIFFERENT
+def test_one_text() -> None:
+    assert one_text("It is  Paris.", "it is paris")
+    assert not one_text("It is Paris.", "It was Paris.")
 
 
-def test_prose_by_its_cosine() -> None:
-    a = "The old lighthouse stands on a rock near the southern end of the island."
-    near = "The old lighthouse stands on a rock close to the southern end of the island."
-    denied = "The old lighthouse stands not on a rock near the southern end of the island."
-    other = "Whisk the eggs with sugar until the mixture becomes pale and thick."
-    assert compare(a, near, 0.98).outcome is SAME
-    assert compare(a, near, 0.9).outcome is UNSURE
-    assert compare(a, denied, 0.98).outcome is UNSURE
-    assert compare(a, near.replace("rock", "reef by Bob"), 0.98).outcome is UNSURE
-    assert compare(a, other, 0.98).outcome is UNSURE
-    assert compare(a, other, 0.1).outcome is DIFFERENT
+@given(TEXTS, TEXTS)
+def test_symmetric(a: str, b: str) -> None:
+    assert compare(a, b) == compare(b, a)
 
 
-@given(TEXTS, TEXTS, COSINES)
-def test_symmetric(a: str, b: str, cosine: float | None) -> None:
-    assert compare(a, b, cosine) == compare(b, a, cosine)
+@given(st.integers(0, 999), st.integers(0, 999), st.integers(0, 999))
+def test_sums(a: int, b: int, c: int) -> None:
+    solution = f"First there are {a}, then {b}.\n{a} + {b} = {a + b}\n#### {a + b}"
+    right = f"Adding them: {a} + {b} = {a + b} in all."
+    assert compare(solution, right).outcome is SAME
+    if c != a + b:
+        assert compare(solution, f"Adding them: {a} + {b} = {c} in all.").outcome is DIFFERENT
 
 
 @given(TEXTS)
@@ -96,22 +82,9 @@ def test_an_answer_is_itself(a: str) -> None:
     assert compare(a, f"  {a}\n").outcome is not DIFFERENT
 
 
-@given(TEXTS, TEXTS, st.floats(-1, 1), st.floats(-1, 1))
-def test_a_higher_cosine_never_makes_answers_differ(a: str, b: str, x: float, y: float) -> None:
-    low, high = sorted((x, y))
-    order = [DIFFERENT, UNSURE, SAME]
-    found = [order.index(compare(a, b, cosine).outcome) for cosine in (low, high)]
-    assert found == sorted(found)
-
-
-@given(st.lists(st.sampled_from("abc")), st.lists(st.sampled_from("abc")))
-def test_share_in_common(one: list[str], other: list[str]) -> None:
-    share = share_in_common(one, other)
-    assert 0.0 <= share <= 1.0
-    assert (share == 1.0) == (sorted(one) == sorted(other))
-
-
-def test_parts_are_the_beginning_and_the_end() -> None:
-    assert parts_to_embed("  abcdef ", 4) == ("abcd", "cdef")
-    assert parts_to_embed("abc", 4) == ("abc", "abc")
-    assert similarity_of([1.0, 0.5]) == 0.75
+@given(st.sets(st.integers(0, 5)), st.sets(st.integers(0, 5)))
+def test_overlap(one: set[int], other: set[int]) -> None:
+    a, b = {str(n) for n in one}, {str(n) for n in other}
+    assert overlap(a, b) == overlap(b, a)
+    assert (overlap(a, b) == 1.0) == (a == b)
+    assert (overlap(a, b) == 0.0) == (a != b and not a & b)

@@ -1,0 +1,1 @@
+"""How often the comparison of two answers is wrong."""
