@@ -6,6 +6,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -91,14 +92,26 @@ def _write(file: Path, vectors: Vectors) -> None:
     body = vectors.astype("<f4").tobytes()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as out:
-            out.write(sha256(body).digest() + body)
-        Path(temporary).replace(file)
-        _prune(file.parent)
+        _replace(file, sha256(body).digest() + body)
     except OSError as error:
         # The next start embeds them again.
         _log.warning("example vectors are not kept: %s", error.strerror or type(error).__name__)
+        return
+    # Another process may be at the same.
+    with suppress(OSError):
+        _prune(file.parent)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=file.parent, suffix=".tmp")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _prune(folder: Path) -> None:

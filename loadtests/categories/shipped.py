@@ -85,7 +85,9 @@ def category_table(done: Sorted, policies: PolicySet) -> Section:
     about = (
         "`right of those so named` depends on how many questions each source brings. `looser`: "
         "questions that came under a larger `delta` than their own category's, which is what a "
-        "wrong name can cost; a stricter one only costs hits."
+        "wrong name can cost; a stricter one only costs hits. For `medical` and `legal` it is the "
+        "share that `safety_critical` does not protect: who must rely on that names the category "
+        "in the request."
     )
     head = ("category", "questions", "right", "right of those so named", "looser", "most often")
     return Section("By category, second half", about, head, rows)

@@ -126,7 +126,7 @@ def _fit(examples: _Examples, settings: TrainingSettings) -> _Matrix:
         return value + 0.5 * settings.l2 * float((weights[:-1] ** 2).sum()), gradient.ravel()
 
     start = np.zeros(shape[0] * shape[1])
-    found = minimised(loss, start, tolerance=1e-6, max_iterations=settings.max_iterations)
+    found = minimised(loss, start, tolerance=1e-5, max_iterations=settings.max_iterations)
     return found.reshape(shape)
 
 

@@ -126,3 +126,16 @@ def test_what_the_embedder_raises_is_raised_and_nothing_is_kept(tmp_path: Path) 
     with pytest.raises(RuntimeError):
         ExampleVectors(broken, "f", tmp_path).of(TEXTS)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(
+    embed: ByLength, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    vectors = ExampleVectors(embed, "f", tmp_path)
+    vectors.of(TEXTS)
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    (file / "a folder in its place").mkdir(parents=True)
+    assert _lengths(ExampleVectors(embed, "f", tmp_path).of(TEXTS)) == [1, 2, 3]
+    assert list(tmp_path.iterdir()) == [file]
+    assert len(caplog.records) == 1

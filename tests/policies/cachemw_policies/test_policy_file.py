@@ -246,6 +246,10 @@ def test_the_shipped_taxonomy_is_a_policy_file() -> None:
     assert policies.of("legal").safety_critical
     assert policies.of("customer_support").personalised
     assert policies.of("volatile").longest_ttl <= 900
+    # What the classifier is not sure of may be of the strictest category.
+    default = policies.of("default")
+    assert default.delta == default.delta_overload == min(p.delta for p in categories if p.delta)
+    assert default.longest_ttl == policies.of("medical").longest_ttl
 
 
 def _accepted_or_refused(text: str) -> None:
