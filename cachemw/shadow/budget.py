@@ -17,10 +17,15 @@ class CheckBudget:
         self._running = 0
         self._bucket = Bucket(per_minute, monotonic())
 
+    @property
+    def left(self) -> float:
+        """How many checks may begin now: below 1, none."""
+        self._bucket = refilled(self._bucket, self._per_minute, self._monotonic())
+        return min(self._bucket.left, float(self._in_flight - self._running))
+
     def take(self) -> bool:
         """Begin a check if there is room for it; what is begun must be ended."""
-        self._bucket = refilled(self._bucket, self._per_minute, self._monotonic())
-        if self._running >= self._in_flight or self._bucket.left < 1.0:
+        if self.left < 1.0:
             return False
         self._bucket = spent(self._bucket, 1.0)
         self._running += 1

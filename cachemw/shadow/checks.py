@@ -39,7 +39,7 @@ class Credentials(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ShadowSettings:
+class CheckSettings:
     """From the pressure `max_load`, in [0, 1], on nothing is checked; `seconds` bound a check."""
 
     credentials: Credentials = Credentials.OWN
@@ -65,7 +65,7 @@ class ShadowChecks:
 
     def __init__(
         self,
-        settings: ShadowSettings,
+        settings: CheckSettings,
         runner: CheckRunner,
         begin: Callable[[Ask], FlightReader],
         circumstances: Circumstances,
@@ -135,7 +135,7 @@ class ShadowChecks:
         outcome = await self._runner.compared(ask, served, fresh, judge=True)
         if outcome is Outcome.DIFFERENT:
             await self._on_wrong(served.document)
-        return await self._runner.labelled(served, outcome)
+        return self._runner.labelled(served, outcome)
 
 
 class MissChecks:
@@ -160,7 +160,7 @@ class MissChecks:
 
     async def _check(self, ask: Ask, candidate: Scored, fetched: Json) -> str:
         outcome = await self._runner.compared(ask, candidate, fetched, judge=self._judge)
-        return await self._runner.labelled(candidate, outcome)
+        return self._runner.labelled(candidate, outcome)
 
 
 def detached(ask: Ask) -> Ask:

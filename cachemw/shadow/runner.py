@@ -45,7 +45,7 @@ class Sinks:
     That is an outcome of the comparison, `failed`, `cancelled`, or why there was none.
     """
 
-    label: Callable[[Label], Awaitable[None]]
+    label: Callable[[Label], None]
     count: Callable[[Source, str], None]
 
 
@@ -71,6 +71,11 @@ class CheckRunner:
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    @property
+    def left(self) -> float:
+        """How many checks the budget has room for just now; what the chance of one may rest on."""
+        return self._budget.left
 
     def count(self, outcome: str) -> None:
         """Count what became of a check, or why there was none."""
@@ -98,11 +103,11 @@ class CheckRunner:
         verdict = await self._comparer.compare(ask.endpoint, text, body, fresh, judge=judge)
         return verdict.outcome
 
-    async def labelled(self, scored: Scored, outcome: Outcome) -> str:
+    def labelled(self, scored: Scored, outcome: Outcome) -> str:
         """Hand on a label where the outcome is one; returns what is to be counted."""
         if outcome is not Outcome.UNSURE:
             right = outcome is Outcome.SAME
-            await self._sinks.label(
+            self._sinks.label(
                 Label(
                     scored.category, scored.score, right, self._source, scored.scale, self._clock()
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -102,16 +102,13 @@ class Noted:
     labels: list[Label] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
     changes: list[bool] = field(default_factory=list)
-    on_label: Callable[[Label], Awaitable[None]] | None = None
+    on_label: Callable[[Label], None] | None = None
 
     def __post_init__(self) -> None:
         budget = CheckBudget(self.in_flight, self.per_minute, self.clock)
         state = DependencyState("checks", self.changes.append)
-        sinks = Sinks(self.on_label or self._label, self._count)
+        sinks = Sinks(self.on_label or self.labels.append, self._count)
         self.runner = CheckRunner(self.source, self.comparer, budget, sinks, state, self.clock)
-
-    async def _label(self, label: Label) -> None:
-        self.labels.append(label)
 
     def _count(self, source: Source, outcome: str) -> None:
         assert source is self.source

@@ -8,8 +8,11 @@ from tests.support.service import Clock
 
 def test_checks_at_once_are_bounded() -> None:
     budget = CheckBudget(2, 100.0, Clock())
+    assert budget.left == 2
     assert [budget.take() for _ in range(3)] == [True, True, False]
+    assert budget.left == 0
     budget.end()
+    assert budget.left == 1
     assert budget.take()
 
 

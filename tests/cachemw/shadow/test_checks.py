@@ -17,11 +17,11 @@ from cachemw.flight import Flight, FlightHead, FlightReader, Flights, Piece
 from cachemw.identity.budgets import Account, Budget
 from cachemw.identity.caller import Caller
 from cachemw.shadow.checks import (
+    CheckSettings,
     Circumstances,
     Credentials,
     MissChecks,
     ShadowChecks,
-    ShadowSettings,
     detached,
 )
 from cachemw.stores.base import Document
@@ -39,7 +39,7 @@ class World:
         rate: float = 1.0,
         load: float = 0.0,
         own_key: bool = False,
-        settings: ShadowSettings | None = None,
+        settings: CheckSettings | None = None,
         **noted: Any,
     ) -> None:
         self.noted = Noted(comparer=FixedComparer(outcome), **noted)
@@ -51,7 +51,7 @@ class World:
         self.head = FlightHead(200, [], b"application/json", is_stream=False)
         self.answer: dict[str, Any] | None = plain_of("fresh")
         self.checks = ShadowChecks(
-            settings or ShadowSettings(),
+            settings or CheckSettings(),
             self.noted.runner,
             self._begin,
             Circumstances(lambda _: rate, lambda _: load, lambda _: own_key),
@@ -93,7 +93,7 @@ async def test_a_served_hit_becomes_a_label() -> None:
 
 
 async def test_a_wrong_hit_is_told_of_even_if_its_label_is_lost() -> None:
-    async def lost(_: object) -> None:
+    def lost(_: object) -> None:
         raise OSError
 
     world = World(Outcome.DIFFERENT, on_label=lost)
@@ -129,7 +129,7 @@ async def test_when_there_is_no_check(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"own_key": True}, {"settings": ShadowSettings(credentials=Credentials.ANY)}],
+    [{"own_key": True}, {"settings": CheckSettings(credentials=Credentials.ANY)}],
 )
 async def test_credentials_that_may_be_used(changes: dict[str, Any]) -> None:
     world = World(**changes)
@@ -165,7 +165,7 @@ async def test_calls_that_fail_are_no_labels() -> None:
 
 
 async def test_a_call_that_takes_too_long_is_given_up() -> None:
-    world = World(settings=ShadowSettings(seconds=0.01))
+    world = World(settings=CheckSettings(seconds=0.01))
     world.gate = asyncio.Event()
     assert await world.check(await ask_for("q")) == ["failed"]
     assert world.noted.changes == [False]

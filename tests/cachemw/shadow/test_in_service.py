@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cachemw.ask import Ask
-from cachemw.shadow.checks import Circumstances, ShadowChecks, ShadowSettings
+from cachemw.shadow.checks import CheckSettings, Circumstances, ShadowChecks
 from cachemw.shadow.compare import Comparer
 from cachemw.shadow.runner import Scored
 from cachemw.stores.base import Document
@@ -39,7 +39,7 @@ class Checked:
         path: Any = getattr(service.surface._answer, "__self__")  # noqa: B009
         calls = path._calls
         self.checks = ShadowChecks(
-            ShadowSettings(),
+            CheckSettings(),
             self.noted.runner,
             lambda ask: calls._join(ask) or calls._lead(ask),
             Circumstances(lambda _: 1.0, lambda _: 0.0, lambda _: True),

@@ -22,7 +22,7 @@ async def _said(word: str) -> str:
 )
 async def test_only_what_is_sure_is_a_label(outcome: Outcome, labels: list[bool]) -> None:
     noted = Noted(source=Source.MISS)
-    assert await noted.runner.labelled(scored("a", 0.91), outcome) == outcome.value
+    assert noted.runner.labelled(scored("a", 0.91), outcome) == outcome.value
     expected = [Label("facts", 0.91, right, Source.MISS, "scale-1", 5000.0) for right in labels]
     assert noted.labels == expected
 
