@@ -127,7 +127,7 @@ def _by_load(load: float, ways: ByWay) -> Section:
     overloaded = next(iter(ways.values()))["overloaded"]
     about = f"{percent(overloaded)} of the arrivals came while the upstream was overloaded."
     rows = [_row(name, found) for name, found in ways.items()]
-    bars = [_bar(load, ways[JUDGED]["taken_overloaded"])] if load > 1 else []
+    bars = [_bar(f"{load:g}", ways[JUDGED]["taken_overloaded"])] if load > 1 else []
     return Section(f"Offered load {load:g}", about, _HEAD, rows, bars)
 
 
@@ -137,7 +137,12 @@ def _by_near(done: Done) -> Section:
         "can take off grows with the share of requests that have a near stored question at all."
     )
     rows = [_row(f"near: {near:.0%}", ways[JUDGED]) for near, ways in done.by_near.items()]
-    return Section("Other mixes", about, _HEAD, rows)
+    # The mix is assumed, so the bar is shown for others too.
+    bars = [
+        _bar(f"{done.near_at_load:g}, {near:.0%} near", ways[JUDGED]["taken_overloaded"])
+        for near, ways in done.by_near.items()
+    ]
+    return Section("Other mixes", about, _HEAD, rows, bars)
 
 
 def _row(name: str, found: Mapping[str, Between]) -> Sequence[str]:
@@ -145,11 +150,11 @@ def _row(name: str, found: Mapping[str, Between]) -> Sequence[str]:
     return [name, *shares, seconds(found["p50_s"]), seconds(found["p99_s"])]
 
 
-def _bar(load: float, taken: Between) -> Bar:
+def _bar(load: str, taken: Between) -> Bar:
     """Return the bar: the interval's lower end has to reach the lower end of what is projected."""
     low = taken.mean - taken.reach
     return Bar(
-        f"taken off while overloaded, offered load {load:g} (paper: 9-17 %, projected)",
+        f"taken off while overloaded, offered load {load} (paper: 9-17 %, projected)",
         f">= {_LEAST_TAKEN:.0%}",
         percent(taken),
         low >= _LEAST_TAKEN,

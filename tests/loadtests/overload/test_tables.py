@@ -46,7 +46,8 @@ def test_a_bar_needs_the_whole_interval() -> None:
 
 def test_calm_loads_have_no_bar_and_the_cosine_is_owned_up_to() -> None:
     text = rendered(COSINE, {0.8: ways(0.0, 0.0)})
-    assert "## Bars" not in text
+    assert "offered load 0.8 (" not in text
+    assert "offered load 1.2, 50% near (" in text
     assert "not at hand" in text
 
 
