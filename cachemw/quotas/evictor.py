@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from cachemw_policies.category import PolicySet
 from cachemw_policies.eviction import victims
-from cachemw_policies.quota import Amount, Claim, entitlements, surplus
+from cachemw_policies.quota import Amount, Claim, entitlements, surplus, total
 
 from cachemw.errors import StoreUnavailable
 from cachemw.quotas.follow import Follower
@@ -38,6 +38,7 @@ _BATCH = 256
 _EXPIRED_AT_ONCE = 512
 #: More than any store holds: what "everything" is where there is no bound.
 _PLENTY = 1e15
+_NOTHING = Amount(0, 0)
 
 
 class Informed(Protocol):
@@ -101,15 +102,17 @@ class Evictor:
         self._leases = store.leases(_LEASE_SECONDS)
         self._high = settings.capacity.times(_HIGH)
         self._low = settings.capacity.times(_LOW)
-        self._excused = Amount(0, 0)
+        self._excused = _NOTHING
         self._wanted = asyncio.Event()
         ledger.watch(self._high, self._wanted.set)
 
     async def run(self, seconds: float) -> None:
         """Work every so many `seconds`, and as soon as the store gets full, until cancelled."""
         while True:
+            # Not wait_for: before Python 3.12 it can lose a cancellation.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._wanted.wait()
             self._wanted.clear()
             if not await self.step():
                 await asyncio.sleep(min(seconds, 0.1))  # full, and not ours to empty
@@ -140,7 +143,7 @@ class Evictor:
         await self._expire()
         if not self._follower.filled:
             await self._follower.fill()
-        if not self._settings.may_evict or not self._surplus(await self._unknown()):
+        if not self._settings.may_evict or not self._surplus(await self._unknown(), {}):
             return 0
         lease = await self._leases.take(EVICTION)
         if lease is None:
@@ -166,7 +169,7 @@ class Evictor:
             await self._follower.fill()
             self._excused = unknown = await self._unknown()
         gone = 0
-        for category, amount in self._surplus(unknown).items():
+        for category, amount in self._surplus(unknown, await self._in_use()).items():
             keys = await self._chosen(category, amount)
             for start in range(0, len(keys), _BATCH):
                 if not await lease.renew():
@@ -195,13 +198,22 @@ class Evictor:
             or abs(unknown.size - excused.size) > _DRIFT * self._settings.capacity.size
         )
 
-    def _surplus(self, unknown: Amount) -> dict[str, Amount]:
+    async def _in_use(self) -> dict[str, Amount]:
+        used: dict[str, Amount] = {}
+        for part in self._ledger.in_use():
+            for name, amount in part.items():
+                used[name] = total((amount, used.get(name, _NOTHING)))
+            await asyncio.sleep(0)
+        return used
+
+    def _surplus(self, unknown: Amount, used: Mapping[str, Amount]) -> dict[str, Amount]:
         """Return what each category has to give up, also for what nothing is known of."""
-        return surplus(self._claims(), _less(self._high, unknown), _less(self._low, unknown))
+        claims = {n: replace(c, used=used.get(n)) for n, c in self._claims().items()}
+        return surplus(claims, _less(self._high, unknown), _less(self._low, unknown))
 
     def _claims(self, names: Sequence[str] = ()) -> dict[str, Claim]:
         policies, totals = self._policies(), self._ledger.totals()
-        nothing = {name: Amount(0, 0) for name in names}
+        nothing = dict.fromkeys(names, _NOTHING)
         return {
             name: Claim(held, policies.of(name).quota, policies.of(name).priority)
             for name, held in (nothing | totals).items()

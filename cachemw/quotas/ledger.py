@@ -171,6 +171,24 @@ class Ledger:
             if len(places):
                 yield self._candidates(block, places, usual)
 
+    def in_use(self) -> Iterator[dict[str, Amount]]:
+        """Yield, block by block, what each category uses of what it holds.
+
+        Each entry counts as much as its decayed frequency, and at most once.
+        """
+        self._settle()
+        for block in self._columns.blocks():
+            places = np.flatnonzero(block.categories != FREE)
+            numbers = block.categories[places]
+            frequency = block.frequencies[places].astype(np.float64)
+            parts = np.minimum(decayed(frequency, block.touches[places], self._clock), 1.0)
+            entries = np.bincount(numbers, parts)
+            size = np.bincount(numbers, parts * block.sizes[places])
+            yield {
+                self._names[n]: Amount(float(entries[n]), float(size[n]))
+                for n in np.flatnonzero(entries).tolist()
+            }
+
     def _candidates(self, block: Block, places: NDArray[np.intp], usual: float) -> Candidates:
         frequency = block.frequencies[places].astype(np.float64)
         saved = np.nan_to_num(block.savings[places].astype(np.float64), nan=usual)

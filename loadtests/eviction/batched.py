@@ -83,9 +83,13 @@ class Decaying:
 
     def of(self, items: Items) -> Floats:
         """Return what items are worth."""
-        book, stream = self._book, self._stream
-        uses = decayed(book.frequency[items], book.touched[items], self._clock, self._half_life)
+        uses, stream = self.uses(items), self._stream
         return worth(uses, stream.saved[items], stream.sizes[items]) if self._costs else uses
+
+    def uses(self, items: Items) -> Floats:
+        """Return the decayed frequencies of items."""
+        frequency, touched = self._book.frequency[items], self._book.touched[items]
+        return decayed(frequency, touched, self._clock, self._half_life)
 
     def gone(self, items: Items, values: Floats) -> None:  # noqa: ARG002
         """Remember them."""

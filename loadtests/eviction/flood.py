@@ -82,6 +82,7 @@ class Shared(Batched):
     ) -> None:
         values = Decaying(stream, capacity, HALF_LIFE, costs=True, ghosts=True)
         super().__init__(values, stream.sizes, capacity)
+        self._decaying = values
         self._first_flood = first_flood
         self._quotas = quotas
         #: What the quiet category held after each eviction, with the place in the stream.
@@ -96,12 +97,7 @@ class Shared(Batched):
     def _give_up(self) -> None:
         held = np.flatnonzero(self._held)
         parts = dict(zip((QUIET, FLOOD), self._parts(held), strict=True))
-        claims = {
-            name: Claim(
-                Amount(len(items), float(self._sizes[items].sum())), self._quotas[name], 1.0
-            )
-            for name, items in parts.items()
-        }
+        claims = {name: self._claim(name, items) for name, items in parts.items()}
         high = Amount(np.inf, self._capacity)
         for name, amount in surplus(claims, high, high.times(1 - BATCH)).items():
             values = self._values.of(parts[name])
@@ -112,6 +108,15 @@ class Shared(Batched):
             )
         quiet = np.flatnonzero(self._held[: self._first_flood])
         self.held_by_quiet.append((self.asked, float(self._sizes[quiet].sum()) / self._capacity))
+
+    def _claim(self, name: str, items: NDArray[np.int64]) -> Claim:
+        sizes, used = self._sizes[items], np.minimum(self._decaying.uses(items), 1.0)
+        return Claim(
+            Amount(len(items), float(sizes.sum())),
+            self._quotas[name],
+            1.0,
+            Amount(float(used.sum()), float((sizes * used).sum())),
+        )
 
     def _parts(self, held: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         border = int(np.searchsorted(held, self._first_flood))

@@ -1,15 +1,16 @@
 """How much of the store each category is entitled to, and how much it must give up.
 
 Weighted max-min fairness with floors and ceilings (Bertsekas and Gallager, Data Networks, section
-6.5.2): guarantees first; what they leave rises for all that hold more, in proportion to their
-priorities, until each has what it holds or its cap. So nothing stands empty while anyone wants it,
-and a category that floods the store pays for it itself as soon as it is past its share. Entries and
-bytes are shared each on its own.
+6.5.2): guarantees first; then what is in use rises for all in proportion to their priorities, until
+each has what it uses or its cap; what is left after that goes to what only lies there. So nothing
+stands empty while anyone wants it, a category that floods the store pays for it itself as soon as
+it is past its share, and what a flood has left behind gives way when it is over. Entries and bytes
+are shared each on its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from cachemw_policies.category import Quota
@@ -36,16 +37,22 @@ _NOTHING = Amount(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a category holds, and what it may have: shares of the capacity, and its weight."""
+    """What a category holds, and what it may have: shares of the capacity, and its weight.
+
+    `used` is the part of what it holds that is in use (own design: each entry counts as much as its
+    decayed frequency, and at most once). All of it, where that is not known.
+    """
 
     held: Amount
     quota: Quota
     priority: float
+    used: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Bounds:
     floor: float
+    used: float
     ceiling: float
     weight: float
 
@@ -65,12 +72,10 @@ def entitlements(claims: Mapping[str, Claim], capacity: Amount) -> dict[str, Amo
     """
     promised = max(1.0, sum(c.quota.guaranteed for c in claims.values()))
     entries = _shared(
-        {n: _bounds(c, c.held.entries, capacity.entries, promised) for n, c in claims.items()},
-        capacity.entries,
+        {n: _bounds(c, promised, _entries, capacity) for n, c in claims.items()}, capacity.entries
     )
     size = _shared(
-        {n: _bounds(c, c.held.size, capacity.size, promised) for n, c in claims.items()},
-        capacity.size,
+        {n: _bounds(c, promised, _size, capacity) for n, c in claims.items()}, capacity.size
     )
     return {name: Amount(entries[name], size[name]) for name in claims}
 
@@ -104,31 +109,50 @@ def _beyond(held: Amount, entitled: Amount) -> Amount:
     return Amount(max(0.0, held.entries - entitled.entries), max(0.0, held.size - entitled.size))
 
 
-def _bounds(claim: Claim, held: float, capacity: float, promised: float) -> _Bounds:
-    ceiling = min(held, _share(claim.quota.cap, capacity))
-    floor = min(ceiling, _share(claim.quota.guaranteed / promised, capacity))
-    return _Bounds(floor, ceiling, max(claim.priority, 0.0))
+def _entries(amount: Amount) -> float:
+    return amount.entries
+
+
+def _size(amount: Amount) -> float:
+    return amount.size
+
+
+def _bounds(
+    claim: Claim, promised: float, kind: Callable[[Amount], float], capacity: Amount
+) -> _Bounds:
+    """Return what one kind of a capacity is shared by."""
+    ceiling = min(kind(claim.held), _share(claim.quota.cap, kind(capacity)))
+    floor = min(ceiling, _share(claim.quota.guaranteed / promised, kind(capacity)))
+    used = ceiling if claim.used is None else min(ceiling, max(floor, kind(claim.used)))
+    return _Bounds(floor, used, ceiling, max(claim.priority, 0.0))
 
 
 def _shared(bounds: Mapping[str, _Bounds], capacity: float) -> dict[str, float]:
-    """Share one kind of capacity."""
-    floors = sum(b.floor for b in bounds.values())
-    filled = _filled({n: b for n, b in bounds.items() if b.weight > 0}, max(0.0, capacity - floors))
-    # What has no weight gets what all others leave.
-    left = capacity - floors - sum(filled[n] - bounds[n].floor for n in filled)
-    rest = {n: _Bounds(b.floor, b.ceiling, 1.0) for n, b in bounds.items() if n not in filled}
-    return filled | _filled(rest, max(0.0, left))
+    """Share one kind of capacity: guarantees, then what is used, then what else is held."""
+    given = _risen({n: (b.floor, b.used, b.weight) for n, b in bounds.items()}, capacity)
+    return _risen({n: (given[n], b.ceiling, b.weight) for n, b in bounds.items()}, capacity)
 
 
-def _filled(bounds: Mapping[str, _Bounds], left: float) -> dict[str, float]:
-    """Let all rise from their floors, by weight, until they are full or nothing is left."""
+def _risen(rises: Mapping[str, tuple[float, float, float]], capacity: float) -> dict[str, float]:
+    """Let all rise from their floors; what has no weight gets what all others leave."""
+    levels = {name: floor for name, (floor, _, _) in rises.items()}
+    for heavy in (True, False):
+        left = max(0.0, capacity - sum(levels.values()))
+        levels |= _filled({n: r for n, r in rises.items() if (r[2] > 0) is heavy}, left)
+    return levels
+
+
+def _filled(rises: Mapping[str, tuple[float, float, float]], left: float) -> dict[str, float]:
+    """Let all rise by weight until they are full or nothing is left; no weight is as any other."""
     filled = {}
-    weight = sum(b.weight for b in bounds.values())
+    weights = {name: weight or 1.0 for name, (_, _, weight) in rises.items()}
+    room = {name: ceiling - floor for name, (floor, ceiling, _) in rises.items()}
+    weight = sum(weights.values())
     # Those that are full first come first, so that what they leave goes to the others.
-    for name, b in sorted(bounds.items(), key=lambda n: (n[1].ceiling - n[1].floor) / n[1].weight):
-        part = left * (b.weight / weight) if weight > b.weight else left
-        rise = min(b.ceiling - b.floor, part)
-        filled[name] = b.floor + rise
+    for name in sorted(rises, key=lambda n: room[n] / weights[n]):
+        part = left * (weights[name] / weight) if weight > weights[name] else left
+        rise = min(room[name], part)
+        filled[name] = rises[name][0] + rise
         left -= rise
-        weight -= b.weight
+        weight -= weights[name]
     return filled

@@ -198,3 +198,16 @@ def test_an_entry_costs_about_two_hundred_bytes() -> None:
         tracemalloc.stop()
     key_bytes = 80  # made before: the key itself, in its block of memory
     assert used / count + key_bytes < 230
+
+
+def test_what_was_not_used_for_long_counts_less_as_used() -> None:
+    known = ledger(capacity=1000)
+    known.put(info(0, "idle"))
+    known.put(info(1, "busy"))
+    for number in range(2, 32):  # three turnovers
+        known.put(info(number, "busy"))
+        known.hit(key(1, "busy"))
+    used = {name: amount for part in known.in_use() for name, amount in part.items()}
+    assert used["idle"].entries == pytest.approx(0.5, rel=0.05)
+    assert used["idle"].size == pytest.approx(50, rel=0.05)
+    assert 20 < used["busy"].entries < 31

@@ -18,6 +18,7 @@ _CLAIMS = st.builds(
     _AMOUNTS,
     st.tuples(_SHARES, _SHARES).map(lambda pair: Quota(min(pair), max(pair))),
     st.one_of(st.just(0.0), st.floats(0.01, 100)),
+    st.one_of(st.none(), _AMOUNTS),
 )
 CLAIMS = st.dictionaries(st.sampled_from("abcdef"), _CLAIMS, max_size=6)
 
@@ -87,6 +88,18 @@ def test_nothing_is_given_up_before_the_high_mark(claims: dict[str, Claim]) -> N
 def test_what_is_left_is_split_by_priority() -> None:
     claims = {"a": claim(1000, priority=3), "b": claim(1000, priority=1)}
     assert entitlements(claims, WHOLE) == {"a": Amount(750, 7500), "b": Amount(250, 2500)}
+
+
+def test_what_only_lies_there_gives_way_to_what_is_used() -> None:
+    idle = Claim(Amount(600, 6000), FREE, 1.0, used=Amount(50, 500))
+    shares = entitlements({"idle": idle, "busy": claim(800)}, WHOLE)
+    assert shares == {"idle": Amount(200, 2000), "busy": Amount(800, 8000)}
+
+
+def test_a_guarantee_is_also_for_what_only_lies_there() -> None:
+    idle = Claim(Amount(600, 6000), Quota(guaranteed=0.5), 1.0, used=Amount(0, 0))
+    shares = entitlements({"idle": idle, "busy": claim(5000)}, WHOLE)
+    assert shares["idle"] == Amount(500, 5000)
 
 
 def test_what_one_does_not_need_goes_to_the_others() -> None:
