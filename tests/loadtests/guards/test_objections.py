@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cachemw_policies.guards.table import GUARDS
 
-from loadtests.guards.objections import ALL, NONE, judged, raised
+from loadtests.guards.objections import ALL, NONE, by_cluster, judged, raised
 from loadtests.questions import Pair
 
 PAIRS = [
@@ -53,3 +53,16 @@ def test_no_pairs() -> None:
     rows = judged(raised([]), np.array([], dtype=np.bool_))
 
     assert rows[-1].cost.value == pytest.approx(0.0)
+
+
+def test_a_question_asked_often_counts_once() -> None:
+    pairs = [Pair("a", f"a{n}", same=True) for n in range(9)] + [Pair("b", "c", same=True)]
+
+    found = by_cluster(pairs, np.array([True] * 9 + [False]))
+
+    assert (found.value, found.part, found.largest) == (0.5, 9, 9)
+
+
+def test_one_cluster_says_little() -> None:
+    assert by_cluster([Pair("a", "b", same=True)], np.array([True])).reach == 1.0
+    assert by_cluster([], np.array([], dtype=np.bool_)).value == 0.0

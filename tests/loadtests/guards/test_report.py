@@ -18,8 +18,8 @@ PAIRS = [
 def test_near_pairs_are_told_apart() -> None:
     near, every = half(PAIRS, np.array([0.9, 0.9, 0.1]), "Held out", held_out=True)
 
-    assert near.about == "1 duplicates, 1 others."
-    assert every.about == "2 duplicates, 1 others."
+    assert near.about.startswith("1 duplicates, 1 others.")
+    assert every.about.startswith("2 duplicates, 1 others.")
     assert near.bars[0].met
     assert not every.bars
 
