@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionPair:
+    """A stored question, one that is asked now, and the cosine similarity of their embeddings."""
+
+    stored: str
+    asked: str
+    similarity: float
 
 
 class Verifier(ABC):
@@ -18,11 +28,12 @@ class Verifier(ABC):
     fingerprint: str
 
     @abstractmethod
-    def score(self, pairs: Sequence[tuple[str, str]]) -> Scores:
-        """Return probabilities in [0, 1], shape [len(pairs)], of (stored, asked) questions.
+    def score(self, pairs: Sequence[QuestionPair]) -> Scores:
+        """Return probabilities in [0, 1], shape [len(pairs)].
 
         May raise anything: its caller takes that for no score.
         """
 
+    @abstractmethod
     def close(self) -> None:
-        """Release what it holds."""
+        """Release what it holds; nothing is scored after it."""
