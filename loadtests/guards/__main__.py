@@ -98,14 +98,14 @@ def conditions(options: argparse.Namespace, embedder: str) -> str:
         f"`python -m loadtests.guards{limited}`. Embedder, for the cosine: {embedder}. Data: pairs "
         "of real questions from Quora, many of the others hard on purpose; a duplicate is what "
         "people called so. Pairs that share a question stay in one half. The guards and their "
-        "tables were chosen on the first half only; nobody looked at the second. Intervals: 95 %, "
+        "tables were chosen on the first half only; no pair of the second was read. Intervals: 95 %, "
         "Wilson; they take pairs for independent, which they are not: some questions are in a "
         "hundred pairs. Where the cost by pairs and by clusters differ, a few such questions make "
         "the difference.\n\n"
         "Labels err: among the near duplicates that guards object to are many that ask for another "
         "year, age or name (`over 92` and `over 91`, two earthquakes of different centuries), so "
         "the cost is an upper bound. What the guards leave are mostly added or replaced common "
-        "words (`lose weight`, `lose weight in a week`), which is the verifier's work."
+        "words (`licks the floor`, `licks the carpet`), which is the verifier's work."
     )
 
 
