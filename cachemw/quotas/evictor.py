@@ -11,17 +11,16 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Protocol
 
-import numpy as np
 from cachemw_policies.category import PolicySet
-from cachemw_policies.eviction import victims
-from cachemw_policies.quota import Amount, Claim, entitlements, surplus, total
+from cachemw_policies.quota import Amount, Claim, surplus
 
 from cachemw.errors import StoreUnavailable
+from cachemw.quotas.choosing import in_use, least_valuable
 from cachemw.quotas.follow import Follower
 from cachemw.quotas.ledger import Ledger
+from cachemw.quotas.view import CategoryUse, uses
 from cachemw.states import DependencyState
 from cachemw.stores.base import DocumentStore
 from cachemw.stores.leases import Lease
@@ -36,8 +35,6 @@ _LOW = 0.96
 _DRIFT = 0.05
 _BATCH = 256
 _EXPIRED_AT_ONCE = 512
-#: More than any store holds: what "everything" is where there is no bound.
-_PLENTY = 1e15
 _NOTHING = Amount(0, 0)
 
 
@@ -62,19 +59,6 @@ class EvictorSettings:
     capacity: Amount
     may_evict: bool = True
     sizes_known: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryUse:
-    """What a category holds, that as a share of the capacity, and what it could hold.
-
-    `share` is of the bytes, or of the entries where bytes have no bound. `entitled` is what it
-    would get of a full store if it wanted everything, by its quota and what the others hold.
-    """
-
-    held: Amount
-    share: float
-    entitled: Amount
 
 
 class Evictor:
@@ -121,7 +105,7 @@ class Evictor:
         """Evict what has to go; returns how many did. A failure stops it until the next time."""
         try:
             gone = await self._step()
-        except StoreUnavailable as error:
+        except Exception as error:  # noqa: BLE001 - eviction must outlive whatever this was
             self._state.down(type(error).__name__, "evict")
             return 0
         self._state.up("evict")
@@ -129,15 +113,8 @@ class Evictor:
 
     def view(self) -> dict[str, CategoryUse]:
         """Return what each category holds and may hold, by name, also where that is nothing."""
-        capacity, claims = self._settings.capacity, self._claims(self._policies().names)
-        return {
-            name: CategoryUse(
-                claim.held,
-                _share(claim.held, capacity),
-                _entitled(name, claims, self._low),
-            )
-            for name, claim in claims.items()
-        }
+        claims = self._claims(self._policies().names)
+        return uses(claims, self._settings.capacity, self._low)
 
     async def _step(self) -> int:
         await self._expire()
@@ -169,8 +146,8 @@ class Evictor:
             await self._follower.fill()
             self._excused = unknown = await self._unknown()
         gone = 0
-        for category, amount in self._surplus(unknown, await self._in_use()).items():
-            keys = await self._chosen(category, amount)
+        for category, amount in self._surplus(unknown, await in_use(self._ledger)).items():
+            keys = await least_valuable(self._ledger, category, amount)
             for start in range(0, len(keys), _BATCH):
                 if not await lease.renew():
                     return gone
@@ -180,8 +157,8 @@ class Evictor:
     async def _remove(self, category: str, keys: Sequence[bytes]) -> int:
         count = await self._store.delete_many(keys)
         self._ledger.removed(keys)
-        await self._informed.forget(keys)
         self._informed.evicted(category, "quota", count)
+        await self._informed.forget(keys)
         return count
 
     async def _unknown(self) -> Amount:
@@ -198,14 +175,6 @@ class Evictor:
             or abs(unknown.size - excused.size) > _DRIFT * self._settings.capacity.size
         )
 
-    async def _in_use(self) -> dict[str, Amount]:
-        used: dict[str, Amount] = {}
-        for part in self._ledger.in_use():
-            for name, amount in part.items():
-                used[name] = total((amount, used.get(name, _NOTHING)))
-            await asyncio.sleep(0)
-        return used
-
     def _surplus(self, unknown: Amount, used: Mapping[str, Amount]) -> dict[str, Amount]:
         """Return what each category has to give up, also for what nothing is known of."""
         claims = {n: replace(c, used=used.get(n)) for n, c in self._claims().items()}
@@ -219,27 +188,6 @@ class Evictor:
             for name, held in (nothing | totals).items()
         }
 
-    async def _chosen(self, category: str, amount: Amount) -> list[bytes]:
-        """Return the least valuable keys of a category, enough for `amount`.
-
-        The values are read block by block and sorted in a thread: the event loop goes on.
-        """
-        parts = []
-        for part in self._ledger.candidates(category):
-            parts.append(part)
-            await asyncio.sleep(0)
-        if not parts:
-            return []
-        chosen = await asyncio.to_thread(
-            victims,
-            np.concatenate([part.values for part in parts]),
-            np.concatenate([part.sizes for part in parts]),
-            entries=int(np.ceil(amount.entries)),
-            size=amount.size,
-        )
-        keys: list[bytes] = np.concatenate([part.keys for part in parts])[chosen].tolist()
-        return keys
-
 
 def _less(mark: Amount, unknown: Amount) -> Amount:
     # Half of it at least: what we cannot tell apart must not cost all that we can.
@@ -247,15 +195,3 @@ def _less(mark: Amount, unknown: Amount) -> Amount:
         max(mark.entries - unknown.entries, mark.entries / 2),
         max(mark.size - unknown.size, mark.size / 2),
     )
-
-
-def _share(held: Amount, capacity: Amount) -> float:
-    if isfinite(capacity.size):
-        return held.size / capacity.size
-    return held.entries / capacity.entries  # 0 without any bound
-
-
-def _entitled(name: str, claims: Mapping[str, Claim], capacity: Amount) -> Amount:
-    everything = Amount(min(capacity.entries, _PLENTY), min(capacity.size, _PLENTY))
-    greedy = {**claims, name: replace(claims[name], held=everything)}
-    return entitlements(greedy, capacity)[name]
