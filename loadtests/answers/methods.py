@@ -124,9 +124,13 @@ def band(cases: Sequence[tuple[Case, float]]) -> tuple[float, float]:
 
 
 def chosen(cases: Sequence[tuple[Case, float]]) -> AnswerSettings:
-    """Return the loosest `value_overlap` that keeps pairs wrongly called SAME within LIMIT."""
-    tried = (AnswerSettings(value_overlap=overlap) for overlap in OVERLAPS)
-    return next(s for s in tried if judged(cases, ours(s)).wrongly_same.value <= LIMIT)
+    """Return the `value_overlap` that tells chance best from agreement (Youden's index)."""
+
+    def index(settings: AnswerSettings) -> float:
+        found = judged(cases, ours(settings))
+        return found.found_same.value - found.wrongly_same.value
+
+    return max((AnswerSettings(value_overlap=overlap) for overlap in OVERLAPS), key=index)
 
 
 def of(cases: Iterable[tuple[Case, float]], kind: str) -> list[tuple[Case, float]]:
