@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
+import numpy as np
 import pytest
 from cachemw_policies.quota import Amount
 
@@ -9,14 +10,15 @@ from cachemw.errors import StoreUnavailable
 from cachemw.quotas.follow import Follower
 from cachemw.quotas.ghosts import Ghosts
 from cachemw.quotas.ledger import Ledger
-from cachemw.stores.base import EntryInfo
-from tests.cachemw.quotas.conftest import info, key
+from cachemw.stores.base import Embedded, EntryInfo
+from tests.cachemw.quotas.conftest import document, info, key
 
 
 class Shelf:
     """A store that tells what it has; `between` happens while it is being read."""
 
     def __init__(self) -> None:
+        self.durable = True
         self.infos: dict[bytes, EntryInfo] = {}
         self.fails = False
         self.between: Callable[[], None] = list[None]().clear
@@ -82,6 +84,26 @@ async def test_the_log_is_followed(shelf: Shelf, ledger: Ledger) -> None:
     assert ledger.totals() == {"b": Amount(1, 70)}
     follower.removed([key(1, "b")])
     assert ledger.totals() == {}
+
+
+async def test_one_s_own_document_is_known_at_once(shelf: Shelf, ledger: Ledger) -> None:
+    vector = Embedded(b"p" * 32, "f", np.zeros(100, np.float32))
+    one = document(1, prompt="q" * 60, body=b"x" * 240, embedded=vector)
+    follower = Follower(ledger, shelf)
+    await follower.stored(one, 4.0)
+    assert ledger.totals() == {"a": Amount(1, 200 + 400 + 100)}
+    shelf.keep(info(1, size=650))
+    await follower.put([one.key])  # the log, with the exact size
+    assert ledger.totals() == {"a": Amount(1, 650)}
+    (known,) = ledger.candidates("a")
+    assert known.values[0] == pytest.approx(4.0 / 650, rel=0.01)
+
+
+async def test_without_a_log_the_exact_size_is_asked_for(shelf: Shelf, ledger: Ledger) -> None:
+    shelf.durable = False
+    shelf.keep(info(1, size=650))
+    await Follower(ledger, shelf).stored(document(1), 4.0)
+    assert ledger.totals() == {"a": Amount(1, 650)}
 
 
 async def test_missed_changes_lead_to_another_fill(shelf: Shelf, ledger: Ledger) -> None:
