@@ -86,8 +86,8 @@ class Account(NamedTuple):
     """What is remembered of a category, the newest lookup with weight 1.
 
     `lookups` and `hits` are sums of weights; `cost`, `saved` those of seconds of waiting, money
-    included; `saved_squares` that of squares of weighted savings. `saving` is what a hit is expected
-    to save, None before anything is known. `since`: when `paused` last changed.
+    included; `saved_squares` that of squares of weighted savings. `saving` is what a hit should
+    save, None before anything is known. `since`: when `paused` last changed.
     """
 
     lookups: float = 0.0
