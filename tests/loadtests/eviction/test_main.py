@@ -19,6 +19,13 @@ def test_without_the_data_it_says_so(
     assert not (tmp_path / "report.md").exists()
 
 
+def test_the_conditions_name_the_command() -> None:
+    text = command._conditions(3, "2026-01-01")
+    assert text.startswith("2026-01-01, ")
+    assert "`python -m loadtests.eviction`" in text
+    assert "over 3 seeds" in text
+
+
 def test_nothing_is_reported_that_was_tuned_on() -> None:
     def parts(made: dict[str, Any]) -> set[Any]:
         return {(make.func.__name__, make.args[2]) for make in made.values()}
