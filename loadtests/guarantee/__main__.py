@@ -49,7 +49,7 @@ def main() -> int:
     """Judge, print the report and write it."""
     parser = argparse.ArgumentParser(prog="python -m loadtests.guarantee", description=__doc__)
     parser.add_argument("--runs", type=int, default=200, help="streams of each kind")
-    parser.add_argument("--lookups", type=int, default=10_000, help="of one stream")
+    parser.add_argument("--lookups", type=int, default=15_000, help="of one stream")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--part", choices=("calibration", "test"), default="test", help="tune on the first"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cachemw.embed.base import Embedder
-from cachemw.verify.base import Verifier
+from cachemw.verify.base import QuestionPair, Verifier
 from loadtests.questions import Pair, distinct, embedded
 from loadtests.threshold.clusters import clusters
 
@@ -88,10 +88,20 @@ def cosines_of(
 
 
 def verified(
-    pairs: Sequence[Pair], positions: Sequence[int], verifier: Verifier, path: Path = SCORES
+    pairs: Sequence[Pair],
+    positions: Sequence[int],
+    cosines: Floats,
+    verifier: Verifier,
+    path: Path = SCORES,
 ) -> Floats:
-    """Return the verifier's scores of the pairs at `positions`, kept for the next time."""
-    chosen = [(pairs[position].a, pairs[position].b) for position in positions]
+    """Return the verifier's scores of the pairs at `positions`, kept for the next time.
+
+    `cosines` of shape [positions].
+    """
+    chosen = [
+        QuestionPair(pairs[position].a, pairs[position].b, float(cosine))
+        for position, cosine in zip(positions, cosines, strict=True)
+    ]
     print(f"... verifying {len(chosen)} pairs", file=sys.stderr, flush=True)
     batches = [
         verifier.score(chosen[start : start + _BATCH]) for start in range(0, len(chosen), _BATCH)

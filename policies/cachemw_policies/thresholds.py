@@ -9,7 +9,7 @@ costs nothing.
 *Peeking.* Labels come one by one and are tested whenever some have come. Clopper-Pearson bounds
 hold for one look; over a growing number of labels some look succeeds by luck. The default is a test
 martingale (`bounds.against`): the chance that it ever rejects wrongly is bounded. The price, at 3 %
-and without an error: 125 labels instead of 99. `anytime=False` gives the bounds of one look, for
+of errors, a level of 5 % and without an error: 125 labels instead of 99. `anytime=False` gives the bounds of one look, for
 data that is complete, as in `cachemw calibrate`.
 
 *What has been proven stays so* as long as the labels' own average does not speak against it. With
@@ -70,7 +70,7 @@ class GuaranteeSettings:
     three times `delta` than at `delta`.
     """
 
-    alpha: float = 0.05
+    alpha: float = 0.02
     margin: float = 0.9
     grid: tuple[float, ...] = _grid()
     starts: tuple[float, ...] = (0.25, 0.03)

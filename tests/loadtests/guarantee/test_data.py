@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cachemw.verify.base import Scores, Verifier
+from cachemw.verify.base import QuestionPair, Scores, Verifier
 from loadtests.guarantee.data import judged, stored, stretched, verified
 from loadtests.questions import Pair
 
@@ -23,8 +23,11 @@ class Lengths(Verifier):
 
     fingerprint = "lengths"
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> Scores:
-        return np.array([len(asked) / 100 for _, asked in pairs], dtype=np.float32)
+    def score(self, pairs: Sequence[QuestionPair]) -> Scores:
+        return np.array([len(pair.asked) / 100 for pair in pairs], dtype=np.float32)
+
+    def close(self) -> None:
+        pass
 
 
 def test_pairs_of_one_cluster_are_of_one_entry() -> None:
@@ -43,7 +46,7 @@ def test_rows_can_be_taken_more_than_once() -> None:
 def test_scores_are_kept_by_position(tmp_path: Path) -> None:
     path = tmp_path / "kept" / "scores.npz"
     assert stored(path, [0]) is None
-    scores = verified(PAIRS, [2, 0], Lengths(), path)
+    scores = verified(PAIRS, [2, 0], np.array([0.7, 0.9]), Lengths(), path)
     np.testing.assert_allclose(scores, [0.18, 0.27], rtol=1e-6)
     kept = stored(path, [0, 2])
     assert kept is not None

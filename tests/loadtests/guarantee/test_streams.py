@@ -40,7 +40,6 @@ def test_what_has_no_candidate_has_no_right_answer() -> None:
     ("name", "first", "second"),
     [
         ("20 % duplicates", 0.2, 0.2),
-        ("8 % duplicates", 0.08, 0.08),
         ("46 %, then 15 % duplicates", 0.46, 0.15),
         ("short, then long questions", 0.46, 0.30),
     ],

@@ -83,6 +83,12 @@ def test_praise_is_not_counted_and_complaints_are() -> None:
     assert known(trusting, 0.8) == (3.0, 1.0)
 
 
+def test_labels_count_by_their_weight() -> None:
+    pool = Pool(SETTINGS)
+    pool.add([replace(label(0.9), weight=0.25), replace(label(0.9, right=False), weight=0.5)])
+    assert known(pool, 0.8) == (0.75, 0.5)
+
+
 def test_the_pool_is_bounded_and_keeps_the_latest() -> None:
     pool = Pool(replace(SETTINGS, window=50))
     pool.add([label(0.6)] * 40)

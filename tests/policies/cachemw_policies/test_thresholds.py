@@ -21,7 +21,7 @@ from cachemw_policies.thresholds import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-SETTINGS = GuaranteeSettings(margin=1.0)
+SETTINGS = GuaranteeSettings(alpha=0.05, margin=1.0)
 GRID = SETTINGS.grid
 
 
