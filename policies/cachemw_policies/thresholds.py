@@ -8,9 +8,9 @@ costs nothing.
 
 *Peeking.* Labels come one by one and are tested whenever some have come. Clopper-Pearson bounds
 hold for one look; over a growing number of labels some look succeeds by luck. The default is a test
-martingale (`bounds.against`): the chance that it ever rejects wrongly is bounded. The price, at 3 %
-of errors, a level of 5 % and without an error: 125 labels instead of 99. `anytime=False` gives the bounds of one look, for
-data that is complete, as in `cachemw calibrate`.
+martingale (`bounds.against`): the chance that it ever rejects wrongly is bounded. The price for 3 %
+of errors at a level of 5 %, with none among the labels: 125 of them instead of 99. `anytime=False`
+gives the bounds of one look, for data that is complete, as in `cachemw calibrate`.
 
 *What has been proven stays so* as long as the labels' own average does not speak against it. With
 a martingale that is part of the promise, and without it a threshold would go and come with each
