@@ -12,12 +12,17 @@ import numpy as np
 from cachemw.calibrate.curve import Scores
 from cachemw.calibrate.pairs import Pair
 from cachemw.embed.base import Embedder
-from cachemw.verify.base import Verifier
+from cachemw.verify.base import QuestionPair, Verifier
 
 _BATCH = 32
 
 Objection = Callable[[str, str], str | None]
 """Names the guard that finds a difference between a stored and an asked question, if one does."""
+
+
+def any_language(_: str) -> bool:
+    """Say that a verifier reads every text."""
+    return True
 
 
 class Progress(Protocol):
@@ -32,13 +37,15 @@ class Progress(Protocol):
 class Decider:
     """What decides on a semantic hit. Candidates below `floor`, a cosine, are not looked at.
 
-    Without a verifier the cosine is the score.
+    Without a verifier the cosine is the score. `reads`: whether the verifier knows the language
+    of an asked question; what it does not know gets no score.
     """
 
     embedder: Embedder
     objection: Objection
     verifier: Verifier | None
     floor: float
+    reads: Callable[[str], bool] = any_language
 
     @property
     def scale(self) -> str:
@@ -70,7 +77,7 @@ class Judged:
 
     @property
     def unscored(self) -> int:
-        """How many pairs got to the verifier and no score from it."""
+        """How many pairs got as far as the verifier and have no score."""
         refused = self.cut + self.below_floor + sum(self.objected.values())
         return int(np.count_nonzero(np.isnan(self.scores))) - refused
 
@@ -94,7 +101,9 @@ def judge(decider: Decider, pairs: Sequence[Pair], progress: Progress) -> Judged
     if decider.verifier is None:
         scores[passed] = cosines[passed]
     else:
-        scores[passed] = _verified(decider.verifier, [pairs[p] for p in passed], progress)
+        read = [position for position in passed if decider.reads(pairs[position].b)]
+        asked = [QuestionPair(pairs[p].a, pairs[p].b, float(cosines[p])) for p in read]
+        scores[read] = _verified(decider.verifier, asked, progress)
     cut = int(np.count_nonzero(np.isnan(cosines)))
     return Judged(cosines, scores, cut, len(pairs) - cut - len(near), objected)
 
@@ -116,11 +125,11 @@ def _cosines(embedder: Embedder, pairs: Sequence[Pair], progress: Progress) -> S
     return cosines
 
 
-def _verified(verifier: Verifier, pairs: Sequence[Pair], progress: Progress) -> Scores:
+def _verified(verifier: Verifier, pairs: Sequence[QuestionPair], progress: Progress) -> Scores:
     scores = np.empty(len(pairs))
     done = 0
-    for batch in _by_length([len(pair.a) + len(pair.b) for pair in pairs]):
-        scores[batch] = verifier.score([(pairs[p].a, pairs[p].b) for p in batch])
+    for batch in _by_length([len(pair.stored) + len(pair.asked) for pair in pairs]):
+        scores[batch] = verifier.score([pairs[position] for position in batch])
         done += len(batch)
         progress("verifying", done, len(pairs))
     return scores

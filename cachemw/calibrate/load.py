@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cachemw_policies.guards.reading import read
+from cachemw_policies.guards.script import english_enough
 from cachemw_policies.guards.table import objection
 
 from cachemw.calibrate.judge import Decider
@@ -18,7 +19,7 @@ def load_decider(config: Config) -> Decider:
     """Load the models. Raises ConfigError where there is none that serves."""
     settings = loading_settings(config)
     embedder = load_embedder(settings.embedder, settings.models)
-    return Decider(embedder, objects, None, _FLOOR)
+    return Decider(embedder, objects, None, _FLOOR, english_enough)
 
 
 def objects(stored: str, asked: str) -> str | None:

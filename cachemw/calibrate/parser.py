@@ -30,7 +30,7 @@ _NOTES = """JSON (--json), one object:
                           served, errors               counts
 
 labels (--labels OUT), a JSON object a line for each pair that has a score:
-  category, score, right, source ("offline"), scale, at (seconds since the epoch)
+  category, score, right, source ("offline"), scale, at (seconds since the epoch), weight (1)
 
 examples:
   cachemw calibrate pairs.jsonl.gz

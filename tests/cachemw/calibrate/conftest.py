@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cachemw.calibrate.judge import Decider
-from cachemw.verify.base import Scores, Verifier
+from cachemw.verify.base import QuestionPair, Scores, Verifier
 
 
 class AngleEmbedder:
@@ -42,12 +42,12 @@ class LastWordVerifier(Verifier):
     fingerprint = "last-word"
 
     def __init__(self) -> None:
-        self.seen: list[tuple[str, str]] = []
+        self.seen: list[QuestionPair] = []
         self.closed = False
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> Scores:
+    def score(self, pairs: Sequence[QuestionPair]) -> Scores:
         self.seen += pairs
-        return np.array([float(asked.split()[-1]) for _, asked in pairs], dtype=np.float32)
+        return np.array([float(pair.asked.split()[-1]) for pair in pairs], dtype=np.float32)
 
     def close(self) -> None:
         self.closed = True

@@ -32,7 +32,24 @@ def test_every_step_of_the_decision(decider: Decider, verifier: LastWordVerifier
     assert (judged.cut, judged.below_floor, judged.objected) == (1, 1, {"negation": 1})
     assert judged.unscored == 0
     # The verifier sees the stored question first, and only what got so far.
-    assert set(verifier.seen) == {("a 0", "b 10 0.9"), ("e 5", "f 30 0.5")}
+    seen = {(pair.stored, pair.asked): pair.similarity for pair in verifier.seen}
+    assert seen == {
+        ("a 0", "b 10 0.9"): judged.cosines[0],
+        ("e 5", "f 30 0.5"): judged.cosines[4],
+    }
+
+
+def test_a_language_that_the_verifier_does_not_know(
+    decider: Decider, verifier: LastWordVerifier
+) -> None:
+    english = replace(decider, reads=lambda asked: not asked.startswith("f"))
+    judged = judge(english, PAIRS, _silent)
+    assert [pair.asked for pair in verifier.seen] == ["b 10 0.9"]
+    assert np.isnan(judged.scores[4])
+    assert judged.unscored == 1
+    # Cosine knows no languages.
+    alone = judge(replace(english, verifier=None), PAIRS, _silent)
+    assert not np.isnan(alone.scores[4])
 
 
 def test_without_a_verifier_the_cosine_is_the_score(decider: Decider) -> None:

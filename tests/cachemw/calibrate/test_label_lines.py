@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -27,14 +28,9 @@ def test_a_line_for_each_and_no_question(tmp_path: Path) -> None:
     path = tmp_path / "labels.jsonl"
     assert write_labels(path, labels(PAIRS, JUDGED, "support", "v1", 12.0)) == 2
     first, second = map(json.loads, path.read_text().splitlines())
-    assert first == {
-        "category": "support",
-        "score": 0.75,
-        "right": True,
-        "source": "offline",
-        "scale": "v1",
-        "at": 12.0,
-    }
+    # All fields of a label, and so what `Label(**line)` takes.
+    assert first == asdict(Label("support", 0.75, True, Source.OFFLINE, "v1", 12.0))
+    assert first["source"] == "offline"
     assert second["right"] is False
 
 

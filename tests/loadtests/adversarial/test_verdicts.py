@@ -74,7 +74,7 @@ def test_everything_is_asked_about_every_pair() -> None:
     assert math.isnan(far.score)
     assert math.isnan(objected.score)
     assert far.cosine == pytest.approx(0.0, abs=1e-6)
-    assert verifier.seen == [("a 0", "b 10 0.9")]
+    assert [pair.asked for pair in verifier.seen] == ["b 10 0.9"]
 
 
 def test_conversations_are_told_apart_by_the_key() -> None:
