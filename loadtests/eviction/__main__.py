@@ -111,7 +111,7 @@ def _conditions(runs: int, when: str) -> str:
         "that says `stored` has to take in everything. The rule for the half-life was settled with "
         "the first table at hand: by the mean part of the clairvoyant's savings it would be 10, "
         "which is worse where recency matters. The agents' sessions had been looked at as a whole "
-        "before they were halved; the searches by state and the halves' figures had not."
+        "before they were halved; the searches by state and the conversations had not."
     )
 
 
