@@ -157,7 +157,7 @@ def bars(name: str, found: Mapping[tuple[str, float], Outcome]) -> list[Bar]:
 
 def report(pairs: Judged, scores: str, plan: Plan, day: str, part: str) -> str:
     """Judge everything and return the whole report."""
-    sections = [_scores(pairs)]
+    sections = []
     all_found = {}
     for name in STREAMS:
         repeats = name == "repeated entries"
@@ -165,6 +165,7 @@ def report(pairs: Judged, scores: str, plan: Plan, day: str, part: str) -> str:
         found = all_found[name] = judge(name, pairs, plan, some)
         made = section(name.capitalize(), _ABOUT[name], found)
         sections.append(replace(made, bars=bars(name, found)))
+    sections = [worth(all_found), _scores(pairs), *sections]
     sections += [_noise(pairs, plan), _looks(pairs, plan, all_found)]
     return render("Thresholds that labels prove", _conditions(scores, plan, day, part), sections)
 
@@ -184,6 +185,26 @@ _ABOUT: Mapping[str, str] = {
         "and again, some much more often. Lookups repeat, as a pair is drawn more than once."
     ),
 }
+
+
+def worth(found: Mapping[str, Mapping[tuple[str, float], Outcome]]) -> Section:
+    """Say how much of the bars is owed to serving nothing."""
+    rows = []
+    for name, outcomes in found.items():
+        for delta in DELTAS:
+            made = outcomes[DEFAULT, delta]
+            serving = [run for run in made.runs if run.served]
+            hits = f"{np.median([run.served for run in serving]):.0f}" if serving else ""
+            within = _share(Outcome(delta, serving).within) if serving else ""
+            share = f"{len(serving) / len(made.runs):.1%}"
+            rows.append((f"{name}: {delta:.0%}", share, within, hits))
+    about = (
+        "**Where hardly a run serves, a bar is passed by serving nothing.** Here only runs of the "
+        f"default ({DEFAULT}) that serve at all; where these are few, or their hits are, one error "
+        "more or less decides, and what is promised for all runs does not hold for these alone."
+    )
+    head = ("stream: delta", "runs that serve", "of these within delta", "hits, median")
+    return Section("What the bars are worth", about, head, rows)
 
 
 def _scores(pairs: Judged) -> Section:
