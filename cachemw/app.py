@@ -15,16 +15,20 @@ from secrets import token_hex
 from cachemw_policies.load import LoadSettings
 from fastapi import FastAPI
 
-from cachemw.admin.build import Copies, admin_router
+from cachemw.admin.build import Copies, admin_router, entry_admin
 from cachemw.admin.fence import Fence
+from cachemw.aftermath import Noting
 from cachemw.ask import AskReader
 from cachemw.calls import Calls, CallSettings
+from cachemw.categories.views import CategoryViews
 from cachemw.changes import ChangeFeed
 from cachemw.checkpoint.checkpointer import Checkpointer
 from cachemw.config import Config
 from cachemw.directives import Mode
 from cachemw.endpoints.table import endpoints
 from cachemw.errors import ConfigError, StoreUnavailable
+from cachemw.evictions import Evictions
+from cachemw.evidence.feedback import Feedback
 from cachemw.exact import ExactTier, Resident
 from cachemw.fetch import Fetcher
 from cachemw.flight import Flights
@@ -32,19 +36,26 @@ from cachemw.forward import Forwarder
 from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness, control_app
 from cachemw.http.messages import BodyMemory
-from cachemw.http.surface import Asgi, Surface
+from cachemw.http.surface import Asgi, Others, Surface
 from cachemw.identity.build import identity
+from cachemw.judging import Board, Learnt, board, learnt
 from cachemw.keep import Keeper
+from cachemw.learner import Learner
 from cachemw.load import UpstreamLoad
-from cachemw.loading import SemanticLoader
+from cachemw.loading import LoadedInto, SemanticLoader
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.models import ModelList
 from cachemw.path import RequestPath
+from cachemw.quotas.evictor import Evictor, EvictorSettings
+from cachemw.quotas.follow import Follower
+from cachemw.quotas.ghosts import Ghosts
+from cachemw.quotas.ledger import Ledger
 from cachemw.replay import Replayer, ReplaySettings
-from cachemw.semantic import SemanticTier
+from cachemw.semantic import Circumstances, SemanticTier
 from cachemw.send import Sender
 from cachemw.settings import (
+    capacity,
     keep_settings,
     loading_settings,
     semantic_settings,
@@ -53,15 +64,18 @@ from cachemw.settings import (
 )
 from cachemw.shared import Call, SharedCall, SharedSettings
 from cachemw.states import DependencyState
-from cachemw.stores.base import DocumentStore
+from cachemw.stores.base import Document, DocumentStore
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.table import make_store
-from cachemw.upkeep import Upkeep
+from cachemw.upkeep import Kept, Upkeep
 from cachemw.upstreams.build import backend
 from cachemw.upstreams.router import Router
 from cachemw.workers.handover import Place
 
 log = logging.getLogger("cachemw.app")
+
+# Entries that have gone, of which it is remembered how often they were used: 12 bytes each.
+_GHOSTS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,7 @@ class _Cache:
     state: DependencyState
     lru: ByteLru[Resident]
     exact: ExactTier
+    ledger: Ledger
     semantic: SemanticTier | None
     semantic_state: DependencyState
 
@@ -98,34 +113,66 @@ def build(
     readiness = Readiness(on_start=_settle)
     load = UpstreamLoad(metrics, time.perf_counter, LoadSettings())
     router = Router([backend(u, env, metrics, load, models.get(u.name)) for u in config.upstreams])
+    known = board(config, load, metrics)
+    cache = _cache(config, env, known, metrics)
+    copies = Copies(cache.exact, cache.semantic)
+    fence, table = Fence(time.time, time.monotonic), endpoints()
+    entries = entry_admin(config, cache.store, copies, fence, table)
     sender = Sender(router, load)
-    cache = _cache(config, env, metrics)
-    fence = Fence(time.time, time.monotonic)
     flights = Flights(config.cache.max_answer_bytes, config.cache.flight_bytes)
-    replayer = _replayer(config, metrics)
-    calls = _calls(config, cache, sender, fence, flights, replayer, metrics)
+    replayer = _replayer(config, known, metrics)
+
+    async def on_wrong(document: Document) -> None:
+        await entries.delete(document.key)
+
+    # A check makes the call of a miss, and a miss is learnt from: each knows the other.
+    learning = learnt(
+        config,
+        env,
+        known,
+        cache.store,
+        router,
+        metrics,
+        begin=lambda ask: calls.begin(ask),  # noqa: PLW0108 - it is not there yet
+        on_wrong=on_wrong,
+    )
+    call = _call(config, cache, known, sender, fence, learning, replayer, metrics)
+    calls = Calls(_call_settings(config), flights, call, replayer, metrics)
     forwarder = Forwarder(router, sender, metrics)
-    lookup = _state("lookup", metrics)
-    asks = _asks(config, router)
-    path = RequestPath(asks, cache.exact, cache.semantic, replayer, calls, forwarder, lookup)
-    upkeep, gauges = _upkeep(config, cache, readiness, metrics)
+    aftermath = Noting(learning.aftermath, known.categories, cache.exact, cache.ledger, time.time)
+    path = RequestPath(
+        _asks(config, router, known),
+        cache.exact,
+        cache.semantic,
+        replayer,
+        calls,
+        forwarder,
+        _state("lookup", metrics),
+        aftermath,
+    )
+    evictor = _evictor(config, cache, known, Evictions(copies, metrics), place, metrics)
+    views = CategoryViews(known.categories, known.accounts, known.levels, evictor, metrics)
+    upkeep, gauges = _upkeep(config, cache, learning.learner, evictor, views, readiness, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with _running(cache, router, upkeep, flights, config):
+        async with _running(cache, router, upkeep, flights, learning, config):
             yield
 
-    table = endpoints()
-    copies = Copies(cache.exact, cache.semantic)
-    admin = admin_router(config, env, cache.store, copies, fence, table)
+    admin = admin_router(config, env, entries, views)
     control = control_app(metrics, readiness, table, lifespan, gauges.refresh, [admin])
-    models_list = ModelList(router, forwarder)
+    feedback = Feedback(
+        learning.book,
+        cache.store,
+        entries.delete,
+        clock=time.time,
+        on_verdict=lambda verdict: metrics.feedback.labels(verdict.value).inc(),
+    )
     surface = Surface(
         identity(config, time.monotonic),
         table,
         path.answer,
-        models_list.reply,
-        forwarder.passthrough,
+        Others(ModelList(router, forwarder).reply, forwarder.passthrough, feedback.reply),
         control,
         metrics,
         time.perf_counter,
@@ -133,56 +180,67 @@ def build(
     return Service(surface, readiness, metrics)
 
 
-def _cache(config: Config, env: Mapping[str, str], metrics: Metrics) -> _Cache:
+def _cache(config: Config, env: Mapping[str, str], known: Board, metrics: Metrics) -> _Cache:
     settings = store_settings(config, token_hex(8), env)
     store = make_store(settings, time.time, _count_corrupt(metrics))
     state = DependencyState("store", metrics.store_up.set, settle_s=1.0)
     lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
     metrics.count_evictions("memory", lambda: lru.evictions)
-    exact = ExactTier(lru, store, state, metrics, time.time)
+    exact = ExactTier(lru, store, state, metrics, time.time, known.categories.freshness)
+    ledger = Ledger(capacity(config), Ghosts(_GHOSTS))
     semantic_state = _state("semantic", metrics)
     semantic = None
     if Mode[config.mode.upper()] >= Mode.SEMANTIC:
-        semantic = SemanticTier(semantic_settings(config), exact, semantic_state, metrics)
-    return _Cache(settings, store, state, lru, exact, semantic, semantic_state)
+        around = Circumstances(known.categories, known.accounts, time.time, time.perf_counter)
+        semantic = SemanticTier(semantic_settings(config), around, semantic_state, metrics)
+    return _Cache(settings, store, state, lru, exact, ledger, semantic, semantic_state)
 
 
-def _replayer(config: Config, metrics: Metrics) -> Replayer:
+def _replayer(config: Config, known: Board, metrics: Metrics) -> Replayer:
     settings = ReplaySettings(config.replay.piece_chars, config.replay.pause_seconds)
-    return Replayer(settings, metrics, clock=time.time, rng=Random(SystemRandom().random()))
+    rng = Random(SystemRandom().random())
+    age_of = known.categories.freshness
+    return Replayer(settings, metrics, clock=time.time, rng=rng, age_of=age_of)
 
 
-def _calls(
+def _call(
     config: Config,
     cache: _Cache,
+    known: Board,
     sender: Sender,
     fence: Fence,
-    flights: Flights,
+    learning: Learnt,
     replayer: Replayer,
     metrics: Metrics,
-) -> Calls:
+) -> Call:
+    """Return the upstream side of flights."""
     keeper = Keeper(
         keep_settings(config),
         cache.exact,
         cache.semantic,
+        known.categories,
         metrics,
         time.time,
         _state("storing", metrics),
         fence,
     )
-    call: Call = Fetcher(sender, keeper, max_event_bytes=config.cache.max_answer_bytes)
-    wait = config.cache.follower_wait_seconds
+    largest = config.cache.max_answer_bytes
+    call: Call = Fetcher(sender, keeper, learning.aftermath.answered, max_event_bytes=largest)
     # Leases need a store that can be asked in a fraction of a millisecond by every process.
     if config.store.kind == "redis" and config.cache.share_flights:
         seconds = config.cache.lease_seconds
+        wait = config.cache.follower_wait_seconds
         settings = SharedSettings(max_wait=wait, renew=seconds / 3)
         leases = cache.store.leases(seconds)
         call = SharedCall(settings, call, leases, cache.exact, replayer, metrics, cache.state)
-    commit_wait = config.cache.commit_wait_seconds
-    return Calls(CallSettings(wait, commit_wait), flights, call, replayer, metrics)
+    return call
 
 
-def _asks(config: Config, router: Router) -> AskReader:
+def _call_settings(config: Config) -> CallSettings:
+    return CallSettings(config.cache.follower_wait_seconds, config.cache.commit_wait_seconds)
+
+
+def _asks(config: Config, router: Router, known: Board) -> AskReader:
     return AskReader(
         router,
         ceiling=Mode[config.mode.upper()],
@@ -190,33 +248,84 @@ def _asks(config: Config, router: Router) -> AskReader:
         bodies=BodyMemory(config.server.body_bytes),
         key_headers=tuple(config.cache.key_headers),
         monotonic=time.perf_counter,
+        named=known.categories.named,
+        load_of=known.levels.of,
+    )
+
+
+def _evictor(
+    config: Config,
+    cache: _Cache,
+    known: Board,
+    evictions: Evictions,
+    place: Place | None,
+    metrics: Metrics,
+) -> Evictor:
+    # Without leases one process evicts: the first worker.
+    first = place is None or place.number == 0
+    settings = EvictorSettings(
+        capacity(config),
+        may_evict=first or config.store.kind == "redis",
+        sizes_known=config.store.kind != "redis",
+    )
+    return Evictor(
+        settings,
+        cache.store,
+        cache.ledger,
+        Follower(cache.ledger, cache.store),
+        lambda: known.categories.policies,
+        evictions,
+        _state("eviction", metrics),
+        time.time,
     )
 
 
 def _upkeep(
-    config: Config, cache: _Cache, readiness: Readiness, metrics: Metrics
+    config: Config,
+    cache: _Cache,
+    learner: Learner,
+    evictor: Evictor,
+    views: CategoryViews,
+    readiness: Readiness,
+    metrics: Metrics,
 ) -> tuple[Upkeep, Gauges]:
     store, origin = cache.store, cache.settings.origin
     feed = ChangeFeed(
-        store, cache.exact, cache.state, metrics, origin=origin, monotonic=time.monotonic
+        store,
+        cache.exact,
+        cache.state,
+        metrics,
+        origin=origin,
+        monotonic=time.monotonic,
+        follower=evictor.follower,
     )
     loading = loading_settings(config)
     loader = None
     if cache.semantic is not None:
-        loader = SemanticLoader(
-            loading, cache.semantic, feed, cache.semantic_state, clock=time.time
-        )
+        parts = LoadedInto(cache.semantic, cache.exact, feed, learner, metrics)
+        loader = SemanticLoader(loading, parts, cache.semantic_state, clock=time.time)
         metrics.count_evictions("index", loader.evictions)
-    gauges = Gauges(store, cache.lru, feed, loader, metrics)
+    gauges = Gauges(store, cache.lru, feed, loader, views, metrics)
     checkpointer = Checkpointer(loading.snapshots, loading.index, cache.settings, metrics)
-    settings = upkeep_settings(config)
-    upkeep = Upkeep(settings, store, feed, loader, checkpointer, gauges, readiness, metrics)
+    upkeep = Upkeep(
+        upkeep_settings(config),
+        Kept(store, feed, loader, learner, evictor),
+        checkpointer,
+        gauges,
+        readiness,
+        metrics,
+    )
     return upkeep, gauges
 
 
 @asynccontextmanager
 async def _running(
-    cache: _Cache, router: Router, upkeep: Upkeep, flights: Flights, config: Config
+    cache: _Cache,
+    router: Router,
+    upkeep: Upkeep,
+    flights: Flights,
+    learning: Learnt,
+    config: Config,
 ) -> AsyncIterator[None]:
     """Start what runs, and at the end finish what was accepted before it is closed."""
     try:
@@ -234,10 +343,12 @@ async def _running(
     try:
         yield
     finally:
+        await learning.drain(config.server.shutdown_seconds / 4)
         cancelled = await flights.drain(config.server.shutdown_seconds)
         if cancelled:
             log.warning("calls cancelled at shutdown", extra={"calls": cancelled})
         await upkeep.aclose()
+        await learning.learner.aclose()
         with suppress(StoreUnavailable):
             await cache.store.aclose()
         for one in router.backends:

@@ -6,12 +6,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from cachemw_policies.category import DEFAULT
+from cachemw_policies.decision import Decision
+
 from cachemw.directives import Directives, Mode, read_directives
 from cachemw.endpoints.base import Endpoint, Json, wants_stream, wants_usage
 from cachemw.http.messages import BodyMemory, HttpRequest
 from cachemw.keys import KeyScope, exact_key
 from cachemw.parse import parse_object
-from cachemw.stores.base import Vector
+from cachemw.stores.base import Document, Vector
 from cachemw.upstreams.router import Route, Router
 
 
@@ -32,9 +35,29 @@ class Asked:
         return self.embedding is not None and self.embedding.done()
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A candidate: its document, and its score in its category on the verifier's scale.
+
+    `weight` is that of the label it may become.
+    """
+
+    document: Document
+    score: float
+    category: str
+    scale: str
+    weight: float = 1.0
+
+
 @dataclass(slots=True)
 class Ask:
-    """A parsed request. `started` is monotonic, in seconds."""
+    """A parsed request. `started` is monotonic, in seconds.
+
+    `load` is the level of load of the model asked for, in [0, 1].
+    `named` is the category that the client chose, `category` the one that is in force: `default`
+    until the question has been embedded. `decision` says what came of the semantic lookup, if
+    there was one, and `near` is the candidate it was about.
+    """
 
     request: HttpRequest
     endpoint: Endpoint
@@ -47,7 +70,12 @@ class Ask:
     stream: bool
     usage: bool
     started: float
+    load: float = 0.0
+    named: str | None = None
+    category: str = DEFAULT
     asked: Asked | None = None
+    decision: Decision | None = None
+    near: Scored | None = None
 
     @property
     def max_age(self) -> float | None:
@@ -70,8 +98,13 @@ class AskReader:
         bodies: BodyMemory,
         key_headers: tuple[str, ...],
         monotonic: Callable[[], float],
+        named: Callable[[str | None], str | None],
+        load_of: Callable[[Route], float],
     ) -> None:
+        """Read; `named` checks the category that a request names, `load_of` knows the load."""
         self._router = router
+        self._named = named
+        self._load_of = load_of
         self._ceiling = ceiling
         self._max_body_bytes = max_body_bytes
         self._bodies = bodies
@@ -86,6 +119,7 @@ class AskReader:
         endpoint.check(params)
         route = self._router.route(params.get("model"))
         directives = read_directives(request.headers, self._ceiling)
+        named = self._named(directives.category or _category_in(params))
         tenant = request.caller.scoped(directives.scope)
         scope = KeyScope(
             tenant, endpoint.name, route.backend.upstream.name, route.model, self._variant(request)
@@ -102,6 +136,9 @@ class AskReader:
             stream=wants_stream(params),
             usage=wants_usage(params),
             started=started,
+            load=self._load_of(route),
+            named=named,
+            category=named or DEFAULT,
         )
 
     def _variant(self, request: HttpRequest) -> tuple[tuple[str, str], ...]:
@@ -113,3 +150,10 @@ class AskReader:
                 values = (value for key, value in request.header_list if key == encoded)
                 variant.extend((name, value.decode("latin-1")) for value in values)
         return tuple(variant)
+
+
+def _category_in(params: Json) -> str | None:
+    """Return the category that a request's metadata names; what is there else is not ours."""
+    metadata = params.get("metadata")
+    wanted = metadata.get("cachemw_category") if isinstance(metadata, dict) else None
+    return wanted if isinstance(wanted, str) else None

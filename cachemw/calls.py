@@ -9,6 +9,7 @@ from functools import partial
 
 from cachemw.ask import Ask
 from cachemw.errors import HttpError, UpstreamBroken, UpstreamError
+from cachemw.explain import explained
 from cachemw.flight import Flight, FlightHead, FlightReader, Flights
 from cachemw.http.messages import JSON_TYPE, SSE_TYPE, Header, Reply, Stream, header_value
 from cachemw.metrics import Metrics
@@ -62,6 +63,10 @@ class Calls:
             late = isinstance(error, TimeoutError)
             return await self._read(ask, (None if late else self._join(ask)) or self._lead(ask))
 
+    def begin(self, ask: Ask) -> FlightReader:
+        """Make the call of a miss for nobody, or join it where it is under way."""
+        return self._join(ask) or self._lead(ask)
+
     def _join(self, ask: Ask) -> FlightReader | None:
         reader = self._flights.join(_flight_key(ask)) if ask.directives.read else None
         if reader is not None:
@@ -80,6 +85,7 @@ class Calls:
             reader.close()
             raise
         reply.close = reader.close
+        reply.category = ask.category
         return reply
 
     async def _reply(self, ask: Ask, reader: FlightReader) -> Reply:
@@ -146,7 +152,11 @@ def _headers(
 
 def _own_headers(ask: Ask, reader: FlightReader, head: FlightHead) -> list[Header]:
     status = [b"cachemw; fwd=miss" if ask.directives.read else b"cachemw; fwd=request"]
-    headers = [(b"x-cachemw-layer", b"upstream"), (b"x-cachemw-category", b"default")]
+    headers = [
+        (b"x-cachemw-layer", b"upstream"),
+        (b"x-cachemw-category", header_value(ask.category)),
+        *explained(ask),
+    ]
     if reader.flight.stored:
         status.append(b"stored")
         headers.append((b"x-cachemw-entry", (head.key or ask.key).hex().encode()))

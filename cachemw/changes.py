@@ -16,6 +16,7 @@ from typing import Protocol
 from cachemw.errors import IndexUnavailable
 from cachemw.index.partitions import PartitionedIndex
 from cachemw.metrics import Metrics
+from cachemw.quotas.follow import Follower
 from cachemw.states import DependencyState
 from cachemw.stores.base import Change, ChangeKind, DocumentStore, IndexRow
 
@@ -62,6 +63,7 @@ class ChangeFeed:
         *,
         origin: str,
         monotonic: Callable[[], float],
+        follower: Follower | None = None,
     ) -> None:
         self._store = store
         self._copies = copies
@@ -69,6 +71,7 @@ class ChangeFeed:
         self._metrics = metrics
         self._origin = origin
         self._monotonic = monotonic
+        self._follower = follower
         self._followed: Followed | None = None
         self._removed: OrderedDict[bytes, None] = OrderedDict()
         self._one_at_a_time = asyncio.Lock()
@@ -119,7 +122,10 @@ class ChangeFeed:
     async def _apply(self, changes: Sequence[Change]) -> None:
         """Apply changes in their order; of those to one key only the last matters to the index."""
         wanted: dict[bytes, None] = {}
+        put: dict[bytes, None] = {}
         for change in changes:
+            if change.kind is ChangeKind.PUT:
+                put.update(dict.fromkeys(change.keys))
             if change.kind is ChangeKind.REMOVE:
                 await self._remove(change.keys)
                 for key in change.keys:
@@ -128,6 +134,8 @@ class ChangeFeed:
                 wanted.update(dict.fromkeys(self._outdated(change)))
             self._metrics.changes_applied.labels(change.kind.value).inc(len(change.keys))
         await self._add(list(wanted))
+        if self._follower is not None and put:
+            await self._follower.put(list(put))
 
     def _outdated(self, change: Change) -> Iterable[bytes]:
         """Return which documents of a PUT are not in the index as they now are in the store.
@@ -142,6 +150,8 @@ class ChangeFeed:
 
     async def _remove(self, keys: Sequence[bytes]) -> None:
         self._copies.forget(keys)
+        if self._follower is not None:
+            self._follower.removed(keys)
         for key in keys:
             if self._followed is not None:
                 await self._followed.index.remove(key)
@@ -165,6 +175,8 @@ class ChangeFeed:
         What is written meanwhile is in the log after the batch's cursor, and is applied next.
         """
         self._copies.forget_all()
+        if self._follower is not None:
+            self._follower.outdated()
         if self._followed is None:
             return
         index = self._followed.index

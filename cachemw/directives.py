@@ -35,6 +35,7 @@ class Directives:
     scope: str | None = None
     category: str | None = None
     tags: tuple[str, ...] = ()
+    explain: bool = False
 
 
 _DEFAULTS = {mode: Directives(mode=mode) for mode in Mode}
@@ -48,6 +49,7 @@ _HEADERS = frozenset(
         b"x-cachemw-category",
         b"x-cachemw-tags",
         b"x-cachemw-scope",
+        b"x-cachemw-explain",
     }
 )
 _MAX_TAGS = 16
@@ -76,6 +78,7 @@ def read_directives(headers: Mapping[bytes, bytes], ceiling: Mode) -> Directives
         scope=_text(headers, b"x-cachemw-scope"),
         category=_text(headers, b"x-cachemw-category"),
         tags=_tags(tags),
+        explain=headers.get(b"x-cachemw-explain", b"0").strip() not in (b"", b"0", b"false"),
     )
 
 

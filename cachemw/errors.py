@@ -22,6 +22,7 @@
     │   └── Draining                 503, this process is going away
     └── CacheComponentError          a part of the cache failed: becomes a plain upstream call
         ├── EmbedderUnavailable
+        ├── VerifierUnavailable
         ├── IndexUnavailable
         └── StoreUnavailable
 
@@ -238,6 +239,10 @@ class CacheComponentError(CachemwError):
 
 class EmbedderUnavailable(CacheComponentError):
     """No embedding in time: queue full, time limit passed, or the model failed."""
+
+
+class VerifierUnavailable(CacheComponentError):
+    """No score in time: queue full, time limit passed, or the model failed."""
 
 
 class IndexUnavailable(CacheComponentError):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
-from cachemw_policies.freshness import freshness
+from cachemw_policies.freshness import Freshness
 
 from cachemw.errors import StoreUnavailable
 from cachemw.http.messages import JSON_TYPE, Header, header_value
@@ -35,6 +36,15 @@ class Miss(Enum):
     UNKNOWN = auto()
 
 
+class Fresh(Protocol):
+    """Weighs how old a document is."""
+
+    def __call__(
+        self, document: Document, now: float, load: float, max_age: float | None = None
+    ) -> Freshness:
+        """Return its age and how long it may be served yet, under `load` in [0, 1]."""
+
+
 class ExactTier:
     """Finds, keeps and removes documents by exact key.
 
@@ -48,15 +58,19 @@ class ExactTier:
         state: DependencyState,
         metrics: Metrics,
         clock: Callable[[], float],
+        fresh: Fresh,
     ) -> None:
         self._lru = lru
+        self._fresh = fresh
         self._store = store
         self._state = state
         self._metrics = metrics
         self._clock = clock
         self._reading: set[bytes] = set()
 
-    async def find(self, key: bytes, max_age: float | None = None) -> Resident | Miss:
+    async def find(
+        self, key: bytes, max_age: float | None = None, load: float = 0.0
+    ) -> Resident | Miss:
         """Return the document under `key` if it may be served: LRU first, then the store."""
         resident = self._lru.get(key)
         if resident is None:
@@ -69,12 +83,29 @@ class ExactTier:
                 return Miss.ABSENT
         document = resident.document
         now = self._clock()
-        if freshness(document.created_at, document.expires_at, now, max_age).servable:
+        if self._fresh(document, now, load, max_age).servable:
             return resident
         if now < document.expires_at:
             return Miss.TOO_OLD
         self._lru.remove(key)
         return Miss.ABSENT
+
+    async def find_all(self, keys: Sequence[bytes]) -> list[Resident | Miss]:
+        """Return the documents under `keys`, in their order and whatever their age.
+
+        What is not in memory is read from the store at once.
+        """
+        residents = {key: self._lru.get(key) for key in keys}
+        missing = [key for key, resident in residents.items() if resident is None]
+        failed = False
+        if missing:
+            try:
+                residents.update(await self._read_all(missing))
+            except StoreUnavailable as error:
+                self._failed("get", error)
+                failed = True
+        nothing = Miss.UNKNOWN if failed else Miss.ABSENT
+        return [residents[key] or nothing for key in keys]
 
     async def put(self, document: Document) -> bool:
         """Keep a document; returns whether the store has it too (durably, where it can)."""
@@ -124,6 +155,25 @@ class ExactTier:
         if still_there:
             self._keep(resident)
         return resident
+
+    async def _read_all(self, keys: Sequence[bytes]) -> dict[bytes, Resident | None]:
+        """Read several as `_read` reads one."""
+        if len(keys) == 1:
+            return {keys[0]: await self._read(keys[0])}
+        self._reading.update(keys)
+        try:
+            with self._metrics.stage("store_get"):
+                documents = await self._store.get_many(keys)
+            still_there = self._reading.intersection(keys)
+        finally:
+            self._reading.difference_update(keys)
+        self._state.up("get")
+        found: dict[bytes, Resident | None] = {}
+        for document in documents:
+            resident = found[document.key] = Resident(document, _fixed_headers(document))
+            if document.key in still_there:
+                self._keep(resident)
+        return found
 
     def _failed(self, operation: str, error: StoreUnavailable) -> None:
         self._state.down(type(error).__name__, operation)

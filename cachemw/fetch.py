@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 
 import orjson
@@ -16,6 +16,8 @@ from cachemw.http.sse import SseEvent, SseSplitter
 from cachemw.keep import Fetched, Keeper
 from cachemw.send import Sender, Sent
 
+OnAnswer = Callable[[Ask, Fetched], None]
+
 
 class Fetcher:
     """Makes the upstream call of a flight and fills the flight with what comes."""
@@ -24,11 +26,14 @@ class Fetcher:
         self,
         sender: Sender,
         keeper: Keeper,
+        on_answer: OnAnswer,
         *,
         max_event_bytes: int,
     ) -> None:
+        """Fetch; `on_answer` hears of what the model that was asked for has answered."""
         self._sender = sender
         self._keeper = keeper
+        self._on_answer = on_answer
         self._max_event_bytes = max_event_bytes
 
     async def fetch(self, ask: Ask, flight: Flight) -> None:
@@ -43,6 +48,8 @@ class Fetcher:
         flight.finish(answer)
         fetched = Fetched(sent.reply.status, answer, sent.call.seconds)
         await self._keeper.keep(sent.ask, fetched, flight.mark_stored)
+        if answer is not None and not sent.rerouted:
+            self._on_answer(sent.ask, fetched)
 
     async def _tee(self, sent: Sent, flight: Flight) -> Json | None:
         reply = sent.reply

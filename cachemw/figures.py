@@ -67,8 +67,8 @@ class RequestFigures:
         self.similarity = make.histogram(
             "semantic_similarity", "Best similarity found.", SIMILARITY, "category", "outcome"
         )
-        self.threshold = make.gauge(
-            "threshold", "Similarity threshold in force.", "livemostrecent", "category"
+        self.decisions = make.counter(
+            "semantic_decisions", "Semantic lookups by what came of them.", "category", "outcome"
         )
         self.refused = make.counter("refused", "Requests refused.", "reason")
         self.admin = make.counter("admin", "Administrative operations.", "operation", "outcome")
@@ -157,7 +157,66 @@ class IndexFigures:
         )
 
 
-class Figures(RequestFigures, StoreFigures, UpstreamFigures, IndexFigures):
+class CategoryFigures:
+    """What is learnt of each category, and what it wins."""
+
+    def __init__(self, make: Instruments) -> None:
+        self.threshold = make.gauge(
+            "threshold",
+            "Least score that is served; above 1: nothing is.",
+            "livemostrecent",
+            "category",
+        )
+        self.threshold_overload = make.gauge(
+            "threshold_overload",
+            "The same where the load is at its highest.",
+            "livemostrecent",
+            "category",
+        )
+        self.false_hits = make.gauge(
+            "false_hit_ratio",
+            "Share of wrong answers at the threshold.",
+            "livemostrecent",
+            "category",
+        )
+        self.false_hits_low = make.gauge(
+            "false_hit_ratio_low", "Its 95 % interval, from.", "livemostrecent", "category"
+        )
+        self.false_hits_high = make.gauge(
+            "false_hit_ratio_high", "Its 95 % interval, to.", "livemostrecent", "category"
+        )
+        self.labels = make.counter("labels", "Judged candidates.", "source", "verdict")
+        self.labels_dropped = make.counter("labels_dropped", "Not kept for want of room.", "kind")
+        self.checks = make.counter("checks", "Comparisons of answers.", "source", "outcome")
+        self.feedback = make.counter("feedback", "Judgements by clients.", "verdict")
+        self.net_seconds = make.gauge(
+            "net_saved_seconds",
+            "Seconds hits won less those of lookups.",
+            "livesum",
+            "category",
+        )
+        self.net_usd = make.gauge("net_saved_usd", "US dollars, likewise.", "livesum", "category")
+        self.paused = make.gauge(
+            "category_paused", "1 while lookups cost more than they win.", "livemax", "category"
+        )
+        self.entitlement = make.gauge(
+            "entitlement_entries",
+            "Entries that it may have of a full store.",
+            "livemostrecent",
+            "category",
+        )
+        self.category_bytes = make.gauge(
+            "category_bytes", "Bytes in the store.", "livemostrecent", "category"
+        )
+        self.load_level = make.gauge(
+            "load_level", "How far the cache gives way, 0 to 1.", "livemax", "model"
+        )
+        self.policy_failed = make.gauge(
+            "policy_failed", "1 while the policy file cannot be used.", "livemax"
+        )
+
+
+class Figures(RequestFigures, StoreFigures, UpstreamFigures, IndexFigures, CategoryFigures):
     """All of them."""
 
     def __init__(self, make: Instruments) -> None:
@@ -165,3 +224,4 @@ class Figures(RequestFigures, StoreFigures, UpstreamFigures, IndexFigures):
         StoreFigures.__init__(self, make)
         UpstreamFigures.__init__(self, make)
         IndexFigures.__init__(self, make)
+        CategoryFigures.__init__(self, make)

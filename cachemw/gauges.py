@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cachemw.categories.views import CategoryViews
 from cachemw.changes import ChangeFeed
 from cachemw.exact import Resident
 from cachemw.loading import SemanticLoader
@@ -19,12 +20,14 @@ class Gauges:
         lru: ByteLru[Resident],
         feed: ChangeFeed,
         loader: SemanticLoader | None,
+        views: CategoryViews,
         metrics: Metrics,
     ) -> None:
         self._store = store
         self._lru = lru
         self._feed = feed
         self._loader = loader
+        self._views = views
         self._metrics = metrics
         self._builds = 0
 
@@ -33,6 +36,7 @@ class Gauges:
         metrics = self._metrics
         metrics.bytes.labels("memory").set(self._lru.bytes)
         metrics.changes_lag.set(self._feed.lag)
+        self._views.gauges()
         if self._loader is not None and self._loader.parts is not None:
             index = self._loader.parts.index.stats()
             metrics.index_vectors.set(index.vectors)
@@ -44,5 +48,4 @@ class Gauges:
         except Exception:  # noqa: BLE001 - the metrics that are there are needed most just then
             metrics.store_failures.labels("stats").inc()
             return
-        metrics.entries.labels("default").set(stats.entries)
         metrics.store_bytes.set(stats.stored_bytes)

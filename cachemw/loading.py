@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from cachemw_policies.category import PolicySet
+
+from cachemw.categories.classify import CategoryClassifier
+from cachemw.categories.example_vectors import ExampleVectors, Vectors
 from cachemw.changes import ChangeFeed, Followed
 from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
 from cachemw.embed.load import load_embedder
 from cachemw.embed.settings import EmbedderSettings
-from cachemw.errors import CachemwError, StoreUnavailable
+from cachemw.errors import CachemwError, EmbedderUnavailable, StoreUnavailable
+from cachemw.exact import ExactTier
 from cachemw.index.partitions import IndexSettings, PartitionedIndex
 from cachemw.index.snapshot import load as load_snapshot
+from cachemw.learner import Learner, Train
+from cachemw.metrics import Metrics
 from cachemw.semantic import SemanticParts, SemanticTier
 from cachemw.states import DependencyState
+from cachemw.stores.base import Vector
+from cachemw.verify.base import Verifier
+from cachemw.verify.lane import VerifierLane
+from cachemw.verify.load import load_verifier
+from cachemw.verify.settings import SHIPPED, VerifierSettings
+from cachemw.weigh import Weigher
+
+Embed = Callable[[Sequence[str]], Vectors]
+LoadVerifier = Callable[[VerifierSettings, Path, str], Verifier | None]
 
 log = logging.getLogger("cachemw.loading")
 
@@ -31,6 +48,19 @@ class LoadingSettings:
     snapshots: Path
     embedder: EmbedderSettings
     index: IndexSettings
+    verifier: VerifierSettings
+    examples: Path
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedInto:
+    """What is given what was loaded."""
+
+    tier: SemanticTier
+    exact: ExactTier
+    feed: ChangeFeed
+    learner: Learner
+    metrics: Metrics
 
 
 class SemanticLoader:
@@ -43,19 +73,22 @@ class SemanticLoader:
     def __init__(
         self,
         settings: LoadingSettings,
-        tier: SemanticTier,
-        feed: ChangeFeed,
+        into: LoadedInto,
         state: DependencyState,
         *,
         clock: Callable[[], float],
         load: Callable[[EmbedderSettings, Path], Embedder] = load_embedder,
+        load_judge: LoadVerifier = load_verifier,
     ) -> None:
         self._settings = settings
-        self._tier = tier
-        self._feed = feed
+        self._into = into
+        self._feed = into.feed
         self._state = state
         self._clock = clock
         self._load_embedder = load
+        self._load_verifier = load_judge
+        self._embed: Embed = _no_embedder
+        self._lane: VerifierLane | None = None
         self.parts: SemanticParts | None = None
 
     def evictions(self) -> int:
@@ -68,7 +101,10 @@ class SemanticLoader:
         load = partial(self._load_embedder, settings.embedder, settings.models)
         try:
             embedder = await asyncio.get_running_loop().run_in_executor(None, load)
+            self._lane, scale = await self._judging(embedder)
+            train = await self._trainer(embedder)
             self.parts = await self._filled(embedder)
+            await self._into.learner.begin(scale, train)
         except CachemwError as error:
             log.error("no semantic tier: %s", error)
             self._state.down(type(error).__name__)
@@ -76,7 +112,7 @@ class SemanticLoader:
             log.error("no semantic tier", extra={"error": type(error).__name__})
             self._state.down(type(error).__name__)
         else:
-            self._tier.attach(self.parts)
+            self._into.tier.attach(self.parts)
 
     async def expire(self) -> None:
         """Remove from the index what has expired: no change log tells of that."""
@@ -85,6 +121,8 @@ class SemanticLoader:
 
     async def aclose(self) -> None:
         """Release the embedder and stop the index."""
+        if self._lane is not None:
+            await self._lane.aclose()
         if self.parts is not None:
             await self.parts.batcher.aclose()
             await self.parts.index.aclose()
@@ -109,7 +147,39 @@ class SemanticLoader:
             # The feed goes on trying, and fills the index when the store is back.
             self._state.down(type(error).__name__)
         log.info("index follows the store", extra={"vectors": len(index)})
-        return SemanticParts(embedder, batcher, index)
+        self._embed = partial(_through, batcher, asyncio.get_running_loop())
+        return SemanticParts(embedder, batcher, index, self._weigher())
+
+    async def _judging(self, embedder: Embedder) -> tuple[VerifierLane | None, str]:
+        """Return the verifier on its thread, None for the cosine, and its scores' scale."""
+        settings = self._settings
+        load = partial(
+            self._load_verifier, settings.verifier, settings.models, embedder.fingerprint
+        )
+        verifier = await asyncio.get_running_loop().run_in_executor(None, load)
+        if verifier is None:
+            return None, f"cosine {embedder.fingerprint}"
+        lane = VerifierLane(verifier, settings.verifier)
+        await lane.start()
+        return lane, verifier.fingerprint
+
+    async def _trainer(self, embedder: Embedder) -> Train:
+        """Return what trains a classifier; the examples' vectors are made before requests come."""
+        self._embed = embedder.embed
+        vectors = ExampleVectors(
+            lambda texts: self._embed(texts),  # noqa: PLW0108 - it changes
+            embedder.fingerprint,
+            self._settings.examples,
+        )
+        train = partial(_trained, vectors)
+        await asyncio.to_thread(train, self._into.learner.policies)
+        return train
+
+    def _weigher(self) -> Weigher:
+        metrics = self._into.metrics
+        state = DependencyState("verifier", metrics.dependency_up.labels("verifier").set)
+        english = self._settings.verifier.model == SHIPPED
+        return Weigher(self._into.exact, self._lane, state, metrics, english_only=english)
 
     async def _restored(self, embedder: Embedder) -> tuple[PartitionedIndex, str]:
         """Return the index of the last snapshot with its cursor, or an empty one."""
@@ -125,3 +195,22 @@ class SemanticLoader:
         if restored is None:
             return PartitionedIndex(embedder.dimension, settings.index), ""
         return restored.index, restored.cursor
+
+
+def _trained(vectors: ExampleVectors, policies: PolicySet) -> CategoryClassifier:
+    return CategoryClassifier.trained(policies, vectors)
+
+
+def _no_embedder(_: Sequence[str]) -> Vectors:
+    raise EmbedderUnavailable("the embedder is not loaded")
+
+
+def _through(
+    batcher: MicroBatcher, loop: asyncio.AbstractEventLoop, texts: Sequence[str]
+) -> Vectors:
+    """Embed beside requests, from another thread than the loop's."""
+
+    async def all_of_them() -> list[Vector]:
+        return await asyncio.gather(*(batcher.embed(text) for text in texts))
+
+    return np.stack(asyncio.run_coroutine_threadsafe(all_of_them(), loop).result())

@@ -52,6 +52,7 @@ class Metrics(Figures):
         self._first_bytes: dict[str, Distribution] = {}
         self._durations: dict[str, Distribution] = {}
         self._stage_times: dict[str, Distribution] = {}
+        self._decisions: dict[tuple[str, str], Tally] = {}
         self._similarities: dict[tuple[str, str], Distribution] = {}
 
     def answered(
@@ -88,10 +89,18 @@ class Metrics(Figures):
             self._similarities[category, outcome] = found
         return found
 
+    def decided(self, category: str, outcome: str) -> None:
+        """Count what came of a semantic lookup."""
+        found = self._decisions.get((category, outcome))
+        if found is None:
+            found = self._tally(self.decisions.labels(category, outcome))
+            self._decisions[category, outcome] = found
+        found.inc()
+
     @contextmanager
     def upstream_call(self, model: str) -> Iterator[Callable[[str], None]]:
         """Time an upstream call; what is yielded notes its status, else it counts as `error`."""
-        label = self._model(model)
+        label = self.model_label(model)
         started = self._monotonic()
         status = ["error"]
         in_flight = self.upstream_in_flight.labels(label)
@@ -145,7 +154,8 @@ class Metrics(Figures):
         self._tallies.append(distribution)
         return distribution
 
-    def _model(self, model: str) -> str:
+    def model_label(self, model: str) -> str:
+        """Return a model as a label; those past the bound share one."""
         if model in self._models or len(self._models) < _MAX_MODELS:
             self._models.add(model)
             return model

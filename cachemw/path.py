@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cachemw.aftermath import Aftermath
 from cachemw.ask import Ask, AskReader
 from cachemw.calls import Calls
 from cachemw.directives import Mode
@@ -30,6 +31,7 @@ class RequestPath:
         calls: Calls,
         forwarder: Forwarder,
         lookup_state: DependencyState,
+        aftermath: Aftermath,
     ) -> None:
         self._asks = asks
         self._exact = exact
@@ -38,6 +40,7 @@ class RequestPath:
         self._calls = calls
         self._forwarder = forwarder
         self._lookup_state = lookup_state
+        self._aftermath = aftermath
 
     async def answer(self, request: HttpRequest, endpoint: Endpoint) -> Reply:
         """Return the reply. Raises HttpError's kinds and ClientGone, nothing else."""
@@ -59,6 +62,8 @@ class RequestPath:
             hit = await self._look_up(ask)
             # replay.py: plain or SSE, fresh id
             reply = None if hit is None else self._replayer.reply(ask, hit)
+            if hit is not None and reply is not None:
+                self._aftermath.hit(ask, hit, reply.answer_id)  # aftermath.py: what it teaches
         except Exception as error:  # noqa: BLE001
             self._lookup_state.down(type(error).__name__)
             return None
@@ -67,10 +72,12 @@ class RequestPath:
 
     async def _look_up(self, ask: Ask) -> Hit | None:
         if ask.directives.read:
-            found = await self._exact.find(ask.key, ask.max_age)  # exact.py: LRU, then store
+            # exact.py: LRU, then store
+            found = await self._exact.find(ask.key, ask.max_age, ask.load)
             if isinstance(found, Resident):
-                return Hit(found, "exact")
+                return Hit(found, "exact", load=ask.load)
         if self._semantic is None or ask.directives.mode < Mode.SEMANTIC:
             return None
-        self._semantic.prepare(ask)  # semantic.py: question, partition, embedding
+        # semantic.py: question, partition, embedding; category, candidates, decision
+        self._semantic.prepare(ask)
         return await self._semantic.find(ask) if ask.directives.read else None

@@ -12,7 +12,9 @@ import orjson
 
 from cachemw.ask import Ask
 from cachemw.endpoints.base import Endpoint, Fresh, Json
+from cachemw.exact import Fresh as AgeOf
 from cachemw.exact import Resident
+from cachemw.explain import explained
 from cachemw.http.messages import SSE_TYPE, Reply, Stream
 from cachemw.metrics import Metrics
 from cachemw.stores.base import Document
@@ -31,11 +33,15 @@ class ReplaySettings:
 
 
 class Hit(NamedTuple):
-    """What is to be served, from which layer; `similarity` for semantic hits."""
+    """What is to be served, from which layer; `similarity` for semantic hits.
+
+    `load` is the upstream's, in [0, 1], under which it was chosen.
+    """
 
     resident: Resident
     layer: str
     similarity: float | None = None
+    load: float = 0.0
 
 
 class Replayer:
@@ -48,8 +54,10 @@ class Replayer:
         *,
         clock: Callable[[], float],
         rng: Random,
+        age_of: AgeOf,
     ) -> None:
         self._settings = settings
+        self._age_of = age_of
         self._metrics = metrics
         self._clock = clock
         self._rng = rng
@@ -64,13 +72,15 @@ class Replayer:
             *fixed[1:],
             (b"x-cachemw-layer", hit.layer.encode()),
             (b"age", b"%d" % max(0.0, now - document.created_at)),
-            (b"cache-status", _hit_status(document, hit.layer, now)),
+            (b"cache-status", self._hit_status(document, hit, now)),
         ]
         if hit.similarity is not None:
             headers.append((b"x-cachemw-similarity", b"%.4f" % hit.similarity))
+        headers += explained(ask)
         self._count(document, ask.route)
         fresh = self._fresh(now)
         reply = Reply(200, headers, layer=hit.layer, category=document.category)
+        reply.answer_id = f"{ask.endpoint.id_prefix or ''}{fresh.token}"
         if ask.stream:
             reply.stream = self._paced(self.events(ask, document.body, fresh))
         else:
@@ -104,25 +114,22 @@ class Replayer:
     def _fresh(self, now: float) -> Fresh:
         return Fresh(f"{self._rng.getrandbits(116):029x}", int(now))
 
+    def _hit_status(self, document: Document, hit: Hit, now: float) -> bytes:
+        """RFC 9211, section 2."""
+        return b'cachemw; hit; ttl=%d; key="%s"; detail=%s' % (
+            max(0.0, self._age_of(document, now, hit.load).ttl_left),
+            document.key[:8].hex().encode(),
+            hit.layer.encode(),
+        )
+
     def _count(self, document: Document, route: Route) -> None:
         metrics = self._metrics
         metrics.saved_seconds.inc(document.upstream_seconds)
         metrics.saved_prompt_tokens.inc(document.prompt_tokens)
         metrics.saved_completion_tokens.inc(document.completion_tokens)
-        price = route.price
-        if price.prompt or price.completion:
-            spent = document.prompt_tokens * price.prompt
-            spent += document.completion_tokens * price.completion
-            metrics.saved_usd.inc(spent / 1e6)
-
-
-def _hit_status(document: Document, layer: str, now: float) -> bytes:
-    """RFC 9211, section 2."""
-    return b'cachemw; hit; ttl=%d; key="%s"; detail=%s' % (
-        max(0.0, document.expires_at - now),
-        document.key[:8].hex().encode(),
-        layer.encode(),
-    )
+        usd = route.price.of(document.prompt_tokens, document.completion_tokens)
+        if usd:
+            metrics.saved_usd.inc(usd)
 
 
 def can_replay(endpoint: Endpoint, body: bytes) -> bool:

@@ -3,23 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
-from cachemw_policies.semantic import Decision, decide, effective_threshold
+from cachemw_policies.category import CategoryPolicy
+from cachemw_policies.decision import (
+    ClientLimits,
+    Decision,
+    Outcome,
+    decide,
+    may_serve,
+    shortlist,
+)
+from cachemw_policies.personal import personal
 
-from cachemw.ask import Ask, Asked
+from cachemw.accounting.ledger import Accounts
+from cachemw.ask import Ask, Asked, Scored
+from cachemw.categories.board import Categories
 from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
 from cachemw.endpoints.base import Json
 from cachemw.errors import CacheComponentError, EmbedderUnavailable
-from cachemw.exact import ExactTier, Miss, Resident
+from cachemw.exact import Resident
 from cachemw.index.partitions import PartitionedIndex
 from cachemw.keys import compatibility_key
 from cachemw.metrics import Metrics
 from cachemw.replay import Hit
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document, Embedded, Vector
+from cachemw.weigh import Shortlisted, Weigher
 
 # What a call takes to be on its way, so that the embedding does not compete with it for the CPU.
 _CALL_FIRST_SECONDS = 0.003
@@ -27,13 +40,15 @@ _CALL_FIRST_SECONDS = 0.003
 
 @dataclass(frozen=True, slots=True)
 class SemanticSettings:
-    """`threshold` is a cosine similarity; `top_k` candidates are weighed; texts are bounded.
+    """Of the `top_k` nearest, up to `verified` of at least `min_similarity` (cosine) are weighed.
 
-    Requests that sample above `max_temperature`, if there is one, are exact-only.
+    Requests of more than `max_chars` characters, or that sample above `max_temperature`, if there
+    is one, are exact-only.
     """
 
-    threshold: float
+    min_similarity: float
     top_k: int
+    verified: int
     max_chars: int
     max_temperature: float | None = None
 
@@ -47,11 +62,25 @@ class SemanticSettings:
 
 @dataclass(frozen=True, slots=True)
 class SemanticParts:
-    """What takes time to load: the embedder behind its batcher, and the index of its vectors."""
+    """What takes time to load: embedder behind its batcher, index of its vectors, weigher."""
 
     embedder: Embedder
     batcher: MicroBatcher
     index: PartitionedIndex
+    weigher: Weigher
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision depends on beside the candidates.
+
+    `clock` in seconds since the epoch, `monotonic` in seconds.
+    """
+
+    categories: Categories
+    accounts: Accounts
+    clock: Callable[[], float]
+    monotonic: Callable[[], float]
 
 
 class SemanticTier:
@@ -64,16 +93,15 @@ class SemanticTier:
     def __init__(
         self,
         settings: SemanticSettings,
-        exact: ExactTier,
+        around: Circumstances,
         state: DependencyState,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._exact = exact
+        self._around = around
         self._state = state
         self._metrics = metrics
         self._parts: SemanticParts | None = None
-        metrics.threshold.labels("default").set(settings.threshold)
 
     def attach(self, parts: SemanticParts) -> None:
         """Begin to serve."""
@@ -84,11 +112,11 @@ class SemanticTier:
         ask.asked = self._asked(ask)
 
     async def find(self, ask: Ask) -> Hit | None:
-        """Return a hit to a prepared request, or None."""
+        """Return a hit to a prepared request, or None; what was decided stays in `ask`."""
         parts, asked = self._parts, ask.asked
         if parts is None or asked is None:
             return None
-        if not parts.index.has(asked.partition):
+        if not parts.index.has(asked.partition) or not self._may_look(ask):
             # Nothing to compare with: the embedding is made while the upstream thinks, once the
             # call is on its way, if there will be one.
             if not ask.directives.only_if_cached:
@@ -96,12 +124,21 @@ class SemanticTier:
                 loop.call_later(_CALL_FIRST_SECONDS, self._embedding, parts, asked)
             return None
         try:
-            return await self._search(parts, ask, asked)
+            return await self._look_up(parts, ask, asked)
         except EmbedderUnavailable as error:
             self._state.down(type(error).__name__)
         except CacheComponentError as error:
             self._state.down(type(error).__name__, "search")
         return None
+
+    async def categorised(self, ask: Ask) -> None:
+        """Settle the category of a request that nothing was looked up for."""
+        parts, asked = self._parts, ask.asked
+        if parts is None or asked is None or ask.named is not None:
+            return
+        with suppress(CacheComponentError):  # `embedded` will meet it again, and say so
+            vector = await self._embedding(parts, asked)
+            ask.category = self._around.categories.classify(vector)
 
     async def embedded(self, ask: Ask) -> Embedded | None:
         """Return where the answer to `ask` stands in the index; None where it has no place."""
@@ -130,6 +167,13 @@ class SemanticTier:
             for key in keys:
                 await self._parts.index.remove(key)
 
+    def _may_look(self, ask: Ask) -> bool:
+        """Whether a lookup may come to anything, as far as that is known without an embedding."""
+        if ask.named is None:
+            return True
+        allowed = may_serve(self._around.categories.policy(ask.named))
+        return allowed and not self._around.accounts.paused(ask.named)
+
     def _asked(self, ask: Ask) -> Asked | None:
         if self._parts is None:
             return None
@@ -154,36 +198,79 @@ class SemanticTier:
         self._state.up()
         return vector
 
-    async def _search(self, parts: SemanticParts, ask: Ask, asked: Asked) -> Hit | None:
+    async def _look_up(self, parts: SemanticParts, ask: Ask, asked: Asked) -> Hit | None:
+        """Embed, name the category, search, weigh, decide; and book what it cost."""
+        around = self._around
+        started = around.monotonic()
         vector = await self._embedding(parts, asked)
+        if ask.named is None:
+            ask.category = around.categories.classify(vector)
+        policy = around.categories.policy(ask.category)
+        state = around.categories.state(ask.category)
+        found = _NOTHING
+        if not state.paused and _compares(policy, asked):
+            found = await self._shortlisted(parts, asked, vector)
+        limits = ClientLimits(ask.directives.threshold or -1.0, ask.max_age)
+        decision = decide(found.weighed, policy, state, ask.load, around.clock(), limits)
+        return self._concluded(ask, decision, found, around.monotonic() - started)
+
+    async def _shortlisted(self, parts: SemanticParts, asked: Asked, vector: Vector) -> Shortlisted:
+        """Search, and weigh the nearest. What is gone from the store leaves the index too."""
+        settings = self._settings
         with self._metrics.stage("search"):
-            candidates = await parts.index.search(asked.partition, vector, self._settings.top_k)
+            candidates = await parts.index.search(asked.partition, vector, settings.top_k)
         self._state.up("search")
-        threshold = effective_threshold(self._settings.threshold, ask.directives.threshold)
-        decision = decide(candidates, threshold)
-        hit = await self._first_servable(parts, ask, decision)
-        outcome = "miss" if hit is None else "hit"
-        if decision.best_similarity is not None:
-            self._metrics.semantic_similarity("default", outcome).observe(decision.best_similarity)
-        return hit
+        nearest = shortlist(candidates, settings.min_similarity, settings.verified)
+        if not nearest:
+            return _NOTHING
+        found = await parts.weigher.weigh(asked.text, nearest)
+        for key in found.gone:
+            await parts.index.remove(key)
+        return found
 
-    async def _first_servable(
-        self, parts: SemanticParts, ask: Ask, decision: Decision
+    def _concluded(
+        self, ask: Ask, decision: Decision, found: Shortlisted, seconds: float
     ) -> Hit | None:
-        """Return the best candidate whose document is still there and fresh.
+        """Note the decision where it is counted and asked for, and return the hit if it is one."""
+        ask.decision = decision
+        best = decision.best
+        resident = None if best is None else found.residents.get(best.candidate.key)
+        served = decision.served is not None and resident is not None
+        self._metrics.decided(ask.category, decision.outcome.value)
+        if best is not None:
+            outcome = "hit" if served else "miss"
+            similarity = self._metrics.semantic_similarity(ask.category, outcome)
+            similarity.observe(best.candidate.similarity)
+        if decision.outcome is not Outcome.PAUSED:
+            self._book(ask, resident if served else None, seconds)
+        if best is not None and resident is not None and best.score is not None:
+            ask.near = self._scored(ask, resident, best.score, served=served)
+        if not served or best is None or resident is None:
+            return None
+        return Hit(resident, "semantic", best.candidate.similarity, decision.load)
 
-        What is gone from the store leaves the index too, or it would crowd out what is there. A
-        store that fails is not asked for the next one: each time may cost its time limit.
-        """
-        for candidate in decision.servable:
-            found = await self._exact.find(candidate.key, ask.max_age)
-            if isinstance(found, Resident):
-                return Hit(found, "semantic", candidate.similarity)
-            if found is Miss.UNKNOWN:
-                return None
-            if found is Miss.ABSENT:
-                await parts.index.remove(candidate.key)
-        return None
+    def _scored(self, ask: Ask, resident: Resident, score: float, *, served: bool) -> Scored:
+        categories = self._around.categories
+        weight = 1.0 if served else categories.shadow_rate(ask.category)
+        return Scored(resident.document, score, ask.category, categories.scale, weight)
+
+    def _book(self, ask: Ask, resident: Resident | None, seconds: float) -> None:
+        accounts = self._around.accounts
+        if resident is None:
+            accounts.note(ask.category, seconds)
+            return
+        document = resident.document
+        usd = ask.route.price.of(document.prompt_tokens, document.completion_tokens)
+        saved = document.upstream_seconds
+        accounts.note(ask.category, seconds, saved_seconds=saved, saved_usd=usd)
+
+
+_NOTHING = Shortlisted((), {}, ())
+
+
+def _compares(policy: CategoryPolicy, asked: Asked) -> bool:
+    """Whether near questions are looked at; not for personal data where answers are personal."""
+    return may_serve(policy) and not (policy.personalised and personal(asked.text))
 
 
 def _retrieve(future: asyncio.Future[Vector]) -> None:

@@ -11,8 +11,10 @@ from cachemw.changes import ChangeFeed
 from cachemw.checkpoint.checkpointer import Checkpointer
 from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness
+from cachemw.learner import Learner
 from cachemw.loading import SemanticLoader
 from cachemw.metrics import Metrics
+from cachemw.quotas.evictor import Evictor
 from cachemw.stores.base import DocumentStore
 
 log = logging.getLogger("cachemw.upkeep")
@@ -31,26 +33,40 @@ class UpkeepSettings:
     snapshot: float
     expire: float = 1.0
     gauge: float = 5.0
+    learn: float = 0.3
+    policies: float = 2.0
+    evict: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is kept up; `loader` is None where there is no semantic tier."""
+
+    store: DocumentStore
+    feed: ChangeFeed
+    loader: SemanticLoader | None
+    learner: Learner
+    evictor: Evictor
 
 
 class Upkeep:
-    """Runs all of it; `loader` is None where there is no semantic tier."""
+    """Runs all of it."""
 
     def __init__(
         self,
         settings: UpkeepSettings,
-        store: DocumentStore,
-        feed: ChangeFeed,
-        loader: SemanticLoader | None,
+        kept: Kept,
         checkpointer: Checkpointer,
         gauges: Gauges,
         readiness: Readiness,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
-        self._store = store
-        self._feed = feed
-        self._loader = loader
+        self._store = kept.store
+        self._feed = kept.feed
+        self._loader = kept.loader
+        self._learner = kept.learner
+        self._evictor = kept.evictor
         self._checkpointer = checkpointer
         self._gauges = gauges
         self._readiness = readiness
@@ -64,8 +80,11 @@ class Upkeep:
         self._begin(self._feed.run(settings.poll))
         self._begin(_every(settings.sweep, self._sweep))
         self._begin(_every(settings.gauge, self._gauges.refresh))
+        self._begin(_every(settings.policies, self._learner.reload))
+        self._begin(self._evictor.run(settings.evict))
         if self._loader is not None:
             self._begin(_every(settings.expire, self._expire))
+            self._begin(_every(settings.learn, self._learner.step))
             if settings.snapshot and self._store.durable:
                 self._begin(_every(settings.snapshot, self._snapshot))
 

@@ -44,20 +44,27 @@ class Copies:
             await self.semantic.add(document)
 
 
-def admin_router(
+def entry_admin(
     config: Config,
-    env: Mapping[str, str],
     store: DocumentStore,
     copies: Copies,
     fence: Fence,
     endpoints: Mapping[str, Endpoint],
-    categories: CategoriesSource | None = None,
+) -> EntryAdmin:
+    """Return what reads and removes entries."""
+    reader = LineReader(
+        {each.name: each for each in endpoints.values()}, config.cache.max_answer_bytes
+    )
+    return EntryAdmin(store, reader, fence, time.time, forget=copies.forget, learn=copies.learn)
+
+
+def admin_router(
+    config: Config,
+    env: Mapping[str, str],
+    entries: EntryAdmin,
+    categories: CategoriesSource,
 ) -> APIRouter:
     """Return the endpoints under `/cache`. Raises ConfigError for a token that is not there."""
-    max_bytes = config.cache.max_answer_bytes
-    reader = LineReader({each.name: each for each in endpoints.values()}, max_bytes)
-    entries = EntryAdmin(store, reader, fence, time.time, forget=copies.forget, learn=copies.learn)
     token = AdminToken(admin_token_sha256(config.admin, env))
-    audit = Audit(time.monotonic)
-    routes = AdminRoutes(entries, token, audit, _JSON_OVER_BODY * max_bytes, categories)
-    return routes.router()
+    max_line_bytes = _JSON_OVER_BODY * config.cache.max_answer_bytes
+    return AdminRoutes(entries, token, Audit(time.monotonic), max_line_bytes, categories).router()

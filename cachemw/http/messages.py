@@ -162,8 +162,8 @@ def _checked(body: bytes, limit: int) -> bytes:
 class Reply:
     """What goes back: a whole `body`, or a `stream` of chunks where it is not known yet.
 
-    `layer` and `category` say where it came from, for metrics. `close` is called once the reply has
-    been sent or given up.
+    `layer` and `category` say where it came from, for metrics. `answer_id` is the id that a
+    replayed answer got. `close` is called once the reply has been sent or given up.
     """
 
     status: int
@@ -172,4 +172,5 @@ class Reply:
     stream: Stream | None = None
     layer: str = "upstream"
     category: str = "default"
+    answer_id: str = ""
     close: Callable[[], None] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 from cachemw.endpoints.base import Endpoint
@@ -39,6 +40,18 @@ _BUDGET_PREFIX = b"x-ratelimit-"
 _CLIENT_GONE = 499  # nginx's convention; nobody is there to see it
 
 
+FEEDBACK_PATH = "/cache/feedback"
+
+
+@dataclass(frozen=True, slots=True)
+class Others:
+    """What answers clients beside the cached endpoints: feedback is for `FEEDBACK_PATH`."""
+
+    models: Forward
+    passthrough: Forward
+    feedback: Forward
+
+
 class Surface:
     """Dispatches requests and sends replies."""
 
@@ -47,8 +60,7 @@ class Surface:
         identity: Identity,
         endpoints: Mapping[str, Endpoint],
         answer: Answer,
-        list_models: Forward,
-        passthrough: Forward,
+        others: Others,
         control: Asgi,
         metrics: Metrics,
         monotonic: Callable[[], float],
@@ -56,15 +68,14 @@ class Surface:
         self._identity = identity
         self._endpoints = endpoints
         self._answer = answer
-        self._list_models = list_models
-        self._passthrough = passthrough
+        self._others = others
         self._control = control
         self._metrics = metrics
         self._monotonic = monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+        if scope["type"] != "http" or not _of_clients(scope["path"]):
             await self._control(scope, receive, send)
             return
         started = self._monotonic()
@@ -79,7 +90,7 @@ class Surface:
             receive,
         )
         endpoint = self._endpoints.get(scope["path"]) if request.method == "POST" else None
-        name = "passthrough" if endpoint is None else endpoint.name
+        name = _other_name(scope["path"]) if endpoint is None else endpoint.name
         try:
             await self._served(request, endpoint, name, send, started)
         finally:
@@ -133,8 +144,10 @@ class Surface:
         if endpoint is not None:
             return await self._answer(request, endpoint)
         if request.path == "/v1/models" and request.method == "GET":
-            return await self._list_models(request)
-        return await self._passthrough(request)
+            return await self._others.models(request)
+        if request.path == FEEDBACK_PATH:
+            return await self._others.feedback(request)
+        return await self._others.passthrough(request)
 
     async def _send(self, request: HttpRequest, reply: Reply, send: Send, started: float) -> None:
         if reply.stream is None:
@@ -160,6 +173,15 @@ class Surface:
                     self._metrics.first_byte(layer, self._monotonic() - started)
                     first = False
                 yield chunk
+
+
+def _of_clients(path: str) -> bool:
+    """Whether whoever asks is known by its client's credential, and not by the admin's token."""
+    return path.startswith("/v1/") or path == FEEDBACK_PATH
+
+
+def _other_name(path: str) -> str:
+    return "feedback" if path == FEEDBACK_PATH else "passthrough"
 
 
 def _with_budgets(headers: list[Header], account: Account) -> list[Header]:

@@ -16,7 +16,7 @@ from functools import partial
 from hashlib import blake2b
 
 import numpy as np
-from cachemw_policies.semantic import Candidate
+from cachemw_policies.decision import Candidate
 
 from cachemw.errors import IndexUnavailable
 from cachemw.index.base import Neighbour

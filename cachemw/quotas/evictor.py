@@ -78,7 +78,7 @@ class Evictor:
         self._settings = settings
         self._store = store
         self._ledger = ledger
-        self._follower = follower
+        self.follower = follower
         self._policies = policies
         self._informed = informed
         self._state = state
@@ -118,8 +118,8 @@ class Evictor:
 
     async def _step(self) -> int:
         await self._expire()
-        if not self._follower.filled:
-            await self._follower.fill()
+        if not self.follower.filled:
+            await self.follower.fill()
         if not self._settings.may_evict or not self._surplus(await self._unknown(), {}):
             return 0
         lease = await self._leases.take(EVICTION)
@@ -143,7 +143,7 @@ class Evictor:
             self._informed.evicted("default", "expired", expired)
         unknown = await self._unknown()
         if self._drifted(unknown):
-            await self._follower.fill()
+            await self.follower.fill()
             self._excused = unknown = await self._unknown()
         gone = 0
         for category, amount in self._surplus(unknown, await in_use(self._ledger)).items():

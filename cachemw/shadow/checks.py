@@ -20,13 +20,13 @@ from typing import Any
 
 from cachemw_policies.answers import Outcome
 
-from cachemw.ask import Ask
+from cachemw.ask import Ask, Scored
 from cachemw.endpoints.base import Json
 from cachemw.errors import UpstreamError
 from cachemw.flight import FlightReader
 from cachemw.http.messages import HttpRequest
 from cachemw.identity.caller import Caller
-from cachemw.shadow.runner import CheckRunner, Scored
+from cachemw.shadow.runner import CheckRunner
 from cachemw.stores.base import Document
 from cachemw.upstreams.headers import CREDENTIALS
 

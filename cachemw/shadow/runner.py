@@ -10,23 +10,12 @@ from typing import Protocol
 from cachemw_policies.answers import Outcome, Verdict
 from cachemw_policies.labels import Label, Source
 
-from cachemw.ask import Ask
+from cachemw.ask import Ask, Scored
 from cachemw.endpoints.base import Endpoint, Json
 from cachemw.shadow.budget import CheckBudget
 from cachemw.states import DependencyState
-from cachemw.stores.base import Document
 
 Check = Callable[[], Awaitable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """A candidate: its document, and its score in its category on the verifier's scale."""
-
-    document: Document
-    score: float
-    category: str
-    scale: str
 
 
 class Compares(Protocol):
@@ -109,7 +98,13 @@ class CheckRunner:
             right = outcome is Outcome.SAME
             self._sinks.label(
                 Label(
-                    scored.category, scored.score, right, self._source, scored.scale, self._clock()
+                    scored.category,
+                    scored.score,
+                    right,
+                    self._source,
+                    scored.scale,
+                    self._clock(),
+                    scored.weight,
                 )
             )
         return outcome.value

@@ -205,6 +205,10 @@ class DocumentStore(ABC):
         """
 
     @abstractmethod
+    async def entries_of(self, keys: Sequence[bytes]) -> list[EntryInfo]:
+        """Return what is known of the live documents among `keys`."""
+
+    @abstractmethod
     async def newest(self) -> str:
         """Return the cursor after the newest change: where one begins to follow the log."""
 

@@ -34,14 +34,22 @@ class OtherVersion(Exception):
 def encode_label(label: Label) -> bytes:
     """Return a label as bytes."""
     names = (label.category, label.source.value, label.scale)
-    return _sealed([*names, label.score, label.right, label.at])
+    return _sealed([*names, label.score, label.right, label.at, label.weight])
 
 
 def decode_label(data: object) -> Label:
     """Return the label in `data`; raises `CorruptEvidence` and `OtherVersion`."""
     match _opened(data):
-        case [str(category), str(source), str(scale), score, bool(right), at]:
-            return Label(category, _score(score), right, _source(source), scale, _number(at))
+        case [str(category), str(source), str(scale), score, bool(right), at, weight]:
+            return Label(
+                category,
+                _score(score),
+                right,
+                _source(source),
+                scale,
+                _number(at),
+                _score(weight),
+            )
     raise CorruptEvidence
 
 

@@ -20,6 +20,10 @@ class Price:
     prompt: float = 0.0
     completion: float = 0.0
 
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return what a call of so many tokens costs, in US dollars."""
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1e6
+
 
 _FREE = Price()
 

@@ -56,7 +56,8 @@ class CategoryPolicy:
     @property
     def longest_ttl(self) -> float:
         """How long an answer may be of use, in seconds: what the store keeps it for."""
-        return self.ttl if self.safety_critical else max(self.ttl, self.ttl_overload)
+        fixed = self.safety_critical or self.sliding
+        return self.ttl if fixed else max(self.ttl, self.ttl_overload)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,14 @@ from enum import StrEnum
 
 from cachemw_policies.category import CategoryPolicy
 from cachemw_policies.freshness import Freshness, freshness
-from cachemw_policies.semantic import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stored answer whose question is near: its key and cosine similarity in [-1, 1]."""
+
+    key: bytes
+    similarity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +86,16 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What may be served, the nearest there was to it, and why. `ttl_left` in seconds."""
+    """What may be served, the nearest there was to it, and why.
+
+    `origin` says where the threshold comes from. `ttl_left` in seconds.
+    """
 
     outcome: Outcome
     best: Weighed | None
     threshold: float | None
     load: float
+    origin: str = ""
     ttl_left: float = 0.0
 
     @property
@@ -99,12 +110,17 @@ def blended(normal: float, overload: float, load: float) -> float:
     return normal + share * (overload - normal)
 
 
+def may_serve(policy: CategoryPolicy) -> bool:
+    """Whether a category may have semantic hits at all."""
+    return policy.delta > 0 and policy.allow_caching
+
+
 def threshold_in_force(policy: CategoryPolicy, state: CategoryState, load: float) -> float | None:
     """Return the least score that is served, None where nothing is.
 
     Load moves it down and never up, and not at all where the category is safety-critical.
     """
-    if policy.delta <= 0 or not policy.allow_caching:
+    if not may_serve(policy):
         return None
     normal, overload = state.normal.threshold, state.overload.threshold
     if normal is None or overload is None or policy.safety_critical or load <= 0:
@@ -150,29 +166,30 @@ def decide(
     state: CategoryState,
     load: float,
     now: float,
-    client: ClientLimits = ClientLimits(),  # noqa: B008 - immutable
+    client: ClientLimits = ClientLimits(),
 ) -> Decision:
     """Choose the candidate with the highest score that nothing speaks against.
 
     Of those that may not be served the one that came nearest is named, with its reason: what was
-    scored goes before what was not.
+    scored goes before what was not. So too where nothing is served until labels prove a threshold:
+    that is what labels come from.
     """
-    threshold = threshold_in_force(policy, state, load)
-    if threshold is None:
-        return Decision(Outcome.NOT_ALLOWED, None, None, load)
+    threshold, origin = threshold_in_force(policy, state, load), state.normal.origin
+    if not may_serve(policy):
+        return Decision(Outcome.NOT_ALLOWED, None, None, load, "policy")
     if state.paused:
-        return Decision(Outcome.PAUSED, None, threshold, load)
+        return Decision(Outcome.PAUSED, None, threshold, load, origin)
     rated = [(*_rated(one, policy, threshold, load, now, client), one) for one in weighed]
     if not rated:
-        return Decision(Outcome.NOTHING_NEAR, None, threshold, load)
+        return Decision(Outcome.NOTHING_NEAR, None, threshold, load, origin)
     outcome, ttl_left, best = max(rated, key=lambda each: _rank(each[0], each[2]))
-    return Decision(outcome, best, threshold, load, ttl_left)
+    return Decision(outcome, best, threshold, load, origin, ttl_left)
 
 
 def _rated(
     one: Weighed,
     policy: CategoryPolicy,
-    threshold: float,
+    threshold: float | None,
     load: float,
     now: float,
     client: ClientLimits,
@@ -194,7 +211,7 @@ def _rated(
     if one.score is None:
         return Outcome.UNVERIFIED, 0.0
     # A score that is not a number is no score.
-    if not one.score >= threshold:
+    if threshold is None or not one.score >= threshold:
         return Outcome.BELOW, 0.0
     return Outcome.SERVED, age.ttl_left
 
@@ -210,5 +227,5 @@ _NEARNESS = (
 
 
 def _rank(outcome: Outcome, one: Weighed) -> tuple[int, float, float]:
-    score = one.score if one.score is not None and one.score == one.score else -1.0  # noqa: PLR0124
+    score = one.score if one.score is not None and one.score == one.score else -1.0
     return _NEARNESS.index(outcome), score, one.candidate.similarity

@@ -67,8 +67,7 @@ class Pool:
         self.extend(
             np.array([label.score for label in used], dtype=np.float64),
             np.array([label.right for label in used], dtype=np.bool_),
-            # 1 where labels do not say: judged misses then count for too much, which is safe.
-            np.array([getattr(label, "weight", 1.0) for label in used], dtype=np.float64),
+            np.array([label.weight for label in used], dtype=np.float64),
         )
 
     def extend(self, scores: Floats, right: Flags, weights: Floats) -> None:

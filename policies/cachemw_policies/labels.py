@@ -20,7 +20,9 @@ class Label:
     """One judged candidate.
 
     `score` is that of the candidate in [0, 1], on the scale of the verifier `scale`: scores of
-    different verifiers are never pooled. `at` in seconds since the epoch.
+    different verifiers are never pooled. `at` in seconds since the epoch. `weight` in [0, 1]: the
+    share of served hits that were checked when a candidate that was not served was judged, as if
+    one coin had been thrown for both (`guarantee`); 1 for all others.
     """
 
     category: str
@@ -29,3 +31,4 @@ class Label:
     source: Source
     scale: str
     at: float
+    weight: float = 1.0

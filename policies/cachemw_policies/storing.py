@@ -15,7 +15,9 @@ class SkipReason(StrEnum):
     INCOMPLETE = "incomplete"
     BLOCKED = "blocked"
     TRUNCATED = "truncated"
+    CATEGORY = "category"
     SIZE = "size"
+    PERSONAL = "personal"
     TTL = "ttl"
     PURGED = "purged"
 
@@ -39,13 +41,19 @@ class AnswerFacts:
 
 @dataclass(frozen=True, slots=True)
 class StoreRules:
-    """What request and configuration say about storing; `ttl` in seconds, `max_size` in bytes."""
+    """What request, policy and configuration say about storing.
+
+    `category` is whether the category allows it, `personal` whether the question holds personal
+    data that its policy keeps out. `ttl` in seconds, `max_size` in bytes.
+    """
 
     in_scope: bool
     store: bool
     store_truncated: bool
     max_size: int
     ttl: float
+    category: bool = True
+    personal: bool = False
 
 
 def why_not_store(answer: AnswerFacts, rules: StoreRules) -> SkipReason | None:
@@ -57,7 +65,9 @@ def why_not_store(answer: AnswerFacts, rules: StoreRules) -> SkipReason | None:
         (answer.complete, SkipReason.INCOMPLETE),
         (not answer.blocked, SkipReason.BLOCKED),
         (not answer.truncated or rules.store_truncated, SkipReason.TRUNCATED),
+        (rules.category, SkipReason.CATEGORY),
         (answer.size <= rules.max_size, SkipReason.SIZE),
+        (not rules.personal, SkipReason.PERSONAL),
         (rules.ttl > 0, SkipReason.TTL),
         (not answer.purged, SkipReason.PURGED),
     )

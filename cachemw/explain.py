@@ -1,0 +1,36 @@
+"""The header that says, to a request that asks for it, why it was answered as it was."""
+
+from __future__ import annotations
+
+from cachemw_policies.decision import Decision
+
+from cachemw.ask import Ask
+from cachemw.http.messages import Header, header_value
+
+
+def explained(ask: Ask) -> list[Header]:
+    """Return `x-cachemw-decision` for requests with `x-cachemw-explain: 1`, else nothing.
+
+    `name=value` separated by semicolons; numbers and names of ours alone, no text of anybody's.
+    """
+    if not ask.directives.explain:
+        return []
+    chosen = "named" if ask.named is not None else "classified"
+    parts = [f"category={ask.category}", f"category_by={chosen}"]
+    parts += ["outcome=no_lookup"] if ask.decision is None else _decided(ask.decision)
+    return [(b"x-cachemw-decision", header_value("; ".join(parts)))]
+
+
+def _decided(decision: Decision) -> list[str]:
+    parts = [f"outcome={decision.outcome.value}", f"load={decision.load:.2f}"]
+    threshold = decision.threshold
+    parts.append(f"threshold={'none' if threshold is None else f'{threshold:.4f}'}")
+    parts.append(f"threshold_by={decision.origin.replace(' ', '_')}")
+    best = decision.best
+    if best is not None:
+        parts.append(f"similarity={best.candidate.similarity:.4f}")
+        if best.score is not None:
+            parts.append(f"score={best.score:.4f}")
+        if best.objection is not None:
+            parts.append(f"guard={best.objection}")
+    return parts
