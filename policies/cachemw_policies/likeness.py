@@ -29,10 +29,11 @@ FEATURES: tuple[str, ...] = (
 _READ = 4000  # characters of which words are taken: well above what the encoder reads
 _READ_TRIGRAMS = 1000
 _WORD = re.compile(r"\w+")
-_COMMON = frozenset(
-    "a an and are be can could did do does for how i in is it me my of on or should the there to was "
-    "we were what which why with would you your".split()  # noqa: SIM905 - one a line reads worse
-)
+_COMMON = frozenset((
+    "a", "an", "and", "are", "be", "can", "could", "did", "do", "does", "for", "how", "i", "in",
+    "is", "it", "me", "my", "of", "on", "or", "should", "the", "there", "to", "was", "we", "were",
+    "what", "which", "why", "with", "would", "you", "your",
+))  # fmt: skip
 
 
 def features(stored: str, asked: str, logit: float, similarity: float) -> tuple[float, ...]:
