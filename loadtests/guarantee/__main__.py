@@ -2,7 +2,7 @@
 
 Streams of lookups are drawn from pairs of real questions that the verifier has not learnt from, and
 served by each policy; what is served wrongly is counted. Needs the data beside the project (see
-loadtests/questions.py). Takes six minutes of one core; nothing is timed. Writes
+loadtests/questions.py). Takes five minutes of one core; nothing is timed. Writes
 loadtests/reports/guarantee.md.
 """
 

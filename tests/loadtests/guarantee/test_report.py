@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from loadtests.guarantee.data import Judged
-from loadtests.guarantee.report import DELTAS, POLICIES, Outcome, Plan, bars, judge, report
+from loadtests.guarantee.report import (
+    DEFAULT,
+    DELTAS,
+    POLICIES,
+    Outcome,
+    Plan,
+    bars,
+    judge,
+    report,
+    worth,
+)
 from loadtests.guarantee.serve import Run
 from loadtests.guarantee.streams import STREAMS
 
@@ -59,3 +69,14 @@ def test_the_report_names_every_stream_and_policy() -> None:
     for name in (*STREAMS, *POLICIES):
         assert name.lower() in text.lower()
     assert "## Bars" in text
+
+
+def test_runs_that_serve_nothing_are_left_out_of_what_bars_are_worth() -> None:
+    some = Outcome(0.03, [run(0, 0), run(0, 0), run(100, 99), run(10, 9)])
+    none = Outcome(0.01, [run(0, 0)] * 4)
+    outcomes = {(DEFAULT, delta): some if delta > 0.01 else none for delta in DELTAS}
+    rows = worth({"stream": outcomes}).rows
+    assert rows[0] == ("stream: 1%", "0.0%", "", "")
+    assert rows[1][1].startswith("50.0%")
+    assert rows[1][2].startswith("50.0%")
+    assert rows[1][3] == "55"
