@@ -2,6 +2,7 @@
 
 settings.py         what is configured
 load.py             the table of runtimes; tries them in order, says which one and why
+choice.py           which runtimes to try and in which precision, for the verifier as well
 model_files.py      finds a model's files and fingerprints them, without importing torch
 prepare.py          has a graph exported once, into a directory named after all it depends on
 export.py           the child process that exports; the only one that imports torch

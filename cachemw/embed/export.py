@@ -148,13 +148,24 @@ def _verify(
 
 def main(arguments: Sequence[str], *, find: Callable[[str], ModelFiles] = find_model) -> int:
     """Run the command; return its exit status."""
-    parser = argparse.ArgumentParser(prog="python -m cachemw.embed.export", description=__doc__)
-    parser.add_argument("model", help="directory of a sentence-transformers model, or 'minilm'")
+    return run_export(
+        arguments,
+        lambda model, directory, runtime: export(find(model), directory, runtime),
+        prog="python -m cachemw.embed.export",
+    )
+
+
+def run_export(
+    arguments: Sequence[str], export: Callable[[str, Path, GraphRuntime], None], *, prog: str
+) -> int:
+    """Run the command of an export module; return its exit status."""
+    parser = argparse.ArgumentParser(prog=prog)
+    parser.add_argument("model", help="directory of the model, or its alias")
     parser.add_argument("out", type=Path, help="empty directory to write to")
     parser.add_argument("runtime", help="openvino or onnxruntime")
     options = parser.parse_args(arguments)
     try:
-        export(find(options.model), options.out, graph_runtime(options.runtime))
+        export(options.model, options.out, graph_runtime(options.runtime))
     except ExportRefused as refusal:
         (options.out / REFUSAL_FILE).write_text(str(refusal), "utf-8")
     except RuntimeUnusable as error:

@@ -22,7 +22,7 @@ per token no longer falls beyond a few hundred tokens.
 
 
 class Session(Protocol):
-    """A runtime holding a graph. Its one output is [batch, dimension] float32, rows normalised."""
+    """A runtime holding a graph. Its one output is [batch, dimension] float32."""
 
     def run(self, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         """Run the graph on `inputs`, each [batch, tokens]; the result is the caller's own."""

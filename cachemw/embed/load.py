@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cachemw.embed.base import Embedder, RuntimeUnusable
+from cachemw.embed.choice import candidates, chosen_precision
 from cachemw.embed.graph_embedder import GraphEmbedder, Tokens
-from cachemw.embed.manifest import Manifest, read_manifest
+from cachemw.embed.manifest import read_manifest
 from cachemw.embed.model_files import ModelFiles, find_model
 from cachemw.embed.prepare import prepare
 from cachemw.embed.runtimes import GRAPH_RUNTIMES, GraphRuntime
@@ -36,7 +37,7 @@ def load_embedder(
     """
     files = find_model(settings.model)
     reasons: list[str] = []
-    for name in _candidates(settings, graph_runtimes):
+    for name in candidates(settings.runtime, graph_runtimes):
         try:
             embedder, detail = _load_on(name, files, settings, cache_dir, graph_runtimes)
         except RuntimeUnusable as reason:
@@ -54,14 +55,6 @@ def load_embedder(
         )
         return embedder
     raise ConfigError(f"embedder: nothing serves model {files.name}: {'; '.join(reasons)}")
-
-
-def _candidates(
-    settings: EmbedderSettings, graph_runtimes: Sequence[GraphRuntime]
-) -> tuple[str, ...]:
-    if settings.runtime != "auto":
-        return (settings.runtime,)
-    return (*(runtime.name for runtime in graph_runtimes), TORCH)
 
 
 def _load_on(
@@ -82,7 +75,7 @@ def _load_on(
         raise RuntimeUnusable(f"it serves the cpu, not {settings.device}")
     directory = prepare(files, runtime, cache_dir)
     manifest = read_manifest(directory)
-    precision = _precision(settings, runtime, manifest)
+    precision = chosen_precision(settings.precision, runtime, manifest)
     embedder = GraphEmbedder(
         name=files.name,
         fingerprint=files.fingerprint,
@@ -92,13 +85,3 @@ def _load_on(
         session=runtime.open_session(directory, threads=settings.threads, precision=precision),
     )
     return embedder, f"{precision}, cosine to the reference {manifest.verified[precision]:.6f}"
-
-
-def _precision(settings: EmbedderSettings, runtime: GraphRuntime, manifest: Manifest) -> str:
-    """Return the reduced precision if the CPU has it and the graph was verified with it."""
-    usable = [precision for precision in runtime.precisions() if precision in manifest.verified]
-    if settings.precision == "auto":
-        return usable[-1]
-    if settings.precision not in usable:
-        raise RuntimeUnusable(f"{settings.precision} was not verified or is not in this CPU")
-    return settings.precision

@@ -22,7 +22,8 @@ class Manifest:
     inputs:     the graph's input names, each an int64 array [batch, tokens].
     prompt:     put before every text; the model's default prompt.
     pad_id:     token id of the padding.
-    verified:   precision -> worst cosine to the reference over the probes.
+    verified:   precision -> how near it is to the reference over the probes: an embedder's worst
+                cosine, a verifier's largest difference in probability.
     versions:   of the packages that exported it, for people.
     """
 

@@ -29,25 +29,28 @@ class ModelFiles:
     fingerprint: str
 
 
-def find_model(model: str, *, download: Callable[[str], Path] | None = None) -> ModelFiles:
+def find_model(
+    model: str, *, download: Callable[[str], Path] | None = None, key: str = "embedder.model"
+) -> ModelFiles:
     """Resolve `minilm`, a directory or a hub name to files on disk, and fingerprint them.
 
     Args:
         model: as in `EmbedderSettings.model`.
         download: fetches a hub name, returning its directory; default: `huggingface_hub`.
+        key: where it is configured, for the message of an error.
 
     Raises:
         ConfigError: there is no such model.
     """
     if model == PACKAGED_ALIAS:
-        name, directory = PACKAGED_NAME, _packaged_directory()
+        name, directory = PACKAGED_NAME, _packaged_directory(key)
     elif Path(model).is_dir():
         directory = Path(model).resolve()
         name = directory.name
     else:
-        name, directory = model, (download or _download)(model)
+        name, directory = model, download(model) if download else _download(model, key)
     if not any((directory / file).is_file() for file in ("modules.json", "config.json")):
-        raise ConfigError(f"embedder.model: {directory} holds no sentence-transformers model")
+        raise ConfigError(f"{key}: {directory} holds no sentence-transformers model")
     return ModelFiles(name, directory, fingerprint(directory))
 
 
@@ -71,18 +74,17 @@ def _decisive_files(directory: Path) -> Iterator[Path]:
             yield path
 
 
-def _packaged_directory() -> Path:
+def _packaged_directory(key: str) -> Path:
     # find_spec locates a top-level package without running it.
     spec = importlib.util.find_spec(PACKAGED_MODULE)
     if spec is None or spec.origin is None:
         raise ConfigError(
-            f"embedder.model: '{PACKAGED_ALIAS}' is in the package {PACKAGED_NAME}, "
-            "which is not installed"
+            f"{key}: '{PACKAGED_ALIAS}' is in the package {PACKAGED_NAME}, which is not installed"
         )
     return Path(spec.origin).resolve().parent / "model"
 
 
-def _download(name: str) -> Path:
+def _download(name: str, key: str) -> Path:
     # Only a hub name pays for this import.
     from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError  # noqa: PLC0415
@@ -95,6 +97,6 @@ def _download(name: str) -> Path:
             return Path(snapshot_download(name, allow_patterns=patterns))
     except (OSError, HfHubHTTPError, HFValidationError) as error:
         raise ConfigError(
-            f"embedder.model: '{name}' is neither '{PACKAGED_ALIAS}' nor a directory, "
+            f"{key}: '{name}' is neither '{PACKAGED_ALIAS}' nor a directory, "
             f"and the hub does not give it: {error}"
         ) from error

@@ -18,7 +18,7 @@ from cachemw.embed.model_files import ModelFiles
 from cachemw.embed.runtimes import GraphRuntime
 
 EXPORTER_VERSION = 1
-"""Raised whenever export.py or a `convert` writes something else than before."""
+"""Raised whenever an export module or a `convert` writes something else than before."""
 
 EXPORT_TIMEOUT_S = 600.0
 
@@ -84,13 +84,19 @@ def _publish(staging: Path, target: Path) -> None:
             raise RuntimeUnusable(f"cannot rename {staging} to {target}: {error}") from error
 
 
-def export_in_subprocess(files: ModelFiles, directory: Path, runtime: GraphRuntime) -> None:
-    """Run `cachemw.embed.export` in a child process.
+def export_in_subprocess(
+    files: ModelFiles,
+    directory: Path,
+    runtime: GraphRuntime,
+    *,
+    module: str = "cachemw.embed.export",
+) -> None:
+    """Run `module`, which exports this kind of model, in a child process.
 
     Raises:
         RuntimeUnusable: it failed or took over `EXPORT_TIMEOUT_S`.
     """
-    command = [sys.executable, "-m", "cachemw.embed.export"]
+    command = [sys.executable, "-m", module]
     command += [str(files.directory), str(directory), runtime.name]
     root = str(Path(__file__).resolve().parents[2])
     search_path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
