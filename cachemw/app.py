@@ -43,6 +43,7 @@ from cachemw.keep import Keeper
 from cachemw.learner import Learner
 from cachemw.load import UpstreamLoad
 from cachemw.loading import LoadedInto, SemanticLoader
+from cachemw.lookup import Circumstances, Lookup
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.models import ModelList
@@ -52,12 +53,13 @@ from cachemw.quotas.follow import Follower
 from cachemw.quotas.ghosts import Ghosts
 from cachemw.quotas.ledger import Ledger
 from cachemw.replay import Replayer, ReplaySettings
-from cachemw.semantic import Circumstances, SemanticTier
+from cachemw.semantic import SemanticTier
 from cachemw.send import Sender
 from cachemw.settings import (
     capacity,
     keep_settings,
     loading_settings,
+    lookup_settings,
     semantic_settings,
     store_settings,
     upkeep_settings,
@@ -192,7 +194,10 @@ def _cache(config: Config, env: Mapping[str, str], known: Board, metrics: Metric
     semantic = None
     if Mode[config.mode.upper()] >= Mode.SEMANTIC:
         around = Circumstances(known.categories, known.accounts, time.time, time.perf_counter)
-        semantic = SemanticTier(semantic_settings(config), around, semantic_state, metrics)
+        lookup = Lookup(lookup_settings(config), around, metrics)
+        semantic = SemanticTier(
+            semantic_settings(config), lookup, semantic_state, metrics, time.perf_counter
+        )
     return _Cache(settings, store, state, lru, exact, ledger, semantic, semantic_state)
 
 

@@ -7,32 +7,19 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cachemw_policies.category import CategoryPolicy
-from cachemw_policies.decision import (
-    ClientLimits,
-    Decision,
-    Outcome,
-    decide,
-    may_serve,
-    shortlist,
-)
-from cachemw_policies.personal import personal
-
-from cachemw.accounting.ledger import Accounts
-from cachemw.ask import Ask, Asked, Scored
-from cachemw.categories.board import Categories
+from cachemw.ask import Ask, Asked
 from cachemw.embed.base import Embedder
 from cachemw.embed.batcher import MicroBatcher
 from cachemw.endpoints.base import Json
 from cachemw.errors import CacheComponentError, EmbedderUnavailable
-from cachemw.exact import Resident
 from cachemw.index.partitions import PartitionedIndex
 from cachemw.keys import compatibility_key
+from cachemw.lookup import Lookup, Place
 from cachemw.metrics import Metrics
 from cachemw.replay import Hit
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document, Embedded, Vector
-from cachemw.weigh import Shortlisted, Weigher
+from cachemw.weigh import Weigher
 
 # What a call takes to be on its way, so that the embedding does not compete with it for the CPU.
 _CALL_FIRST_SECONDS = 0.003
@@ -40,15 +27,12 @@ _CALL_FIRST_SECONDS = 0.003
 
 @dataclass(frozen=True, slots=True)
 class SemanticSettings:
-    """Of the `top_k` nearest, up to `verified` of at least `min_similarity` (cosine) are weighed.
+    """Which requests are looked up by meaning.
 
     Requests of more than `max_chars` characters, or that sample above `max_temperature`, if there
     is one, are exact-only.
     """
 
-    min_similarity: float
-    top_k: int
-    verified: int
     max_chars: int
     max_temperature: float | None = None
 
@@ -70,19 +54,6 @@ class SemanticParts:
     weigher: Weigher
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a decision depends on beside the candidates.
-
-    `clock` in seconds since the epoch, `monotonic` in seconds.
-    """
-
-    categories: Categories
-    accounts: Accounts
-    clock: Callable[[], float]
-    monotonic: Callable[[], float]
-
-
 class SemanticTier:
     """Looks for a servable answer to a near question.
 
@@ -93,12 +64,14 @@ class SemanticTier:
     def __init__(
         self,
         settings: SemanticSettings,
-        around: Circumstances,
+        lookup: Lookup,
         state: DependencyState,
         metrics: Metrics,
+        monotonic: Callable[[], float],
     ) -> None:
         self._settings = settings
-        self._around = around
+        self._lookup = lookup
+        self._monotonic = monotonic
         self._state = state
         self._metrics = metrics
         self._parts: SemanticParts | None = None
@@ -116,7 +89,7 @@ class SemanticTier:
         parts, asked = self._parts, ask.asked
         if parts is None or asked is None:
             return None
-        if not parts.index.has(asked.partition) or not self._may_look(ask):
+        if not parts.index.has(asked.partition) or not self._lookup.worthwhile(ask):
             # Nothing to compare with: the embedding is made while the upstream thinks, once the
             # call is on its way, if there will be one.
             if not ask.directives.only_if_cached:
@@ -124,11 +97,17 @@ class SemanticTier:
                 loop.call_later(_CALL_FIRST_SECONDS, self._embedding, parts, asked)
             return None
         try:
-            return await self._look_up(parts, ask, asked)
+            started = self._monotonic()
+            vector = await self._embedding(parts, asked)
+            place = Place(parts.index, parts.weigher)
+            hit = await self._lookup.run(ask, asked, vector, place, started)
         except EmbedderUnavailable as error:
             self._state.down(type(error).__name__)
         except CacheComponentError as error:
             self._state.down(type(error).__name__, "search")
+        else:
+            self._state.up("search")
+            return hit
         return None
 
     async def categorised(self, ask: Ask) -> None:
@@ -138,7 +117,7 @@ class SemanticTier:
             return
         with suppress(CacheComponentError):  # `embedded` will meet it again, and say so
             vector = await self._embedding(parts, asked)
-            ask.category = self._around.categories.classify(vector)
+            self._lookup.classify(ask, vector)
 
     async def embedded(self, ask: Ask) -> Embedded | None:
         """Return where the answer to `ask` stands in the index; None where it has no place."""
@@ -167,13 +146,6 @@ class SemanticTier:
             for key in keys:
                 await self._parts.index.remove(key)
 
-    def _may_look(self, ask: Ask) -> bool:
-        """Whether a lookup may come to anything, as far as that is known without an embedding."""
-        if ask.named is None:
-            return True
-        allowed = may_serve(self._around.categories.policy(ask.named))
-        return allowed and not self._around.accounts.paused(ask.named)
-
     def _asked(self, ask: Ask) -> Asked | None:
         if self._parts is None:
             return None
@@ -197,80 +169,6 @@ class SemanticTier:
             vector = await parts.batcher.embed(text)
         self._state.up()
         return vector
-
-    async def _look_up(self, parts: SemanticParts, ask: Ask, asked: Asked) -> Hit | None:
-        """Embed, name the category, search, weigh, decide; and book what it cost."""
-        around = self._around
-        started = around.monotonic()
-        vector = await self._embedding(parts, asked)
-        if ask.named is None:
-            ask.category = around.categories.classify(vector)
-        policy = around.categories.policy(ask.category)
-        state = around.categories.state(ask.category)
-        found = _NOTHING
-        if not state.paused and _compares(policy, asked):
-            found = await self._shortlisted(parts, asked, vector)
-        limits = ClientLimits(ask.directives.threshold or -1.0, ask.max_age)
-        decision = decide(found.weighed, policy, state, ask.load, around.clock(), limits)
-        return self._concluded(ask, decision, found, around.monotonic() - started)
-
-    async def _shortlisted(self, parts: SemanticParts, asked: Asked, vector: Vector) -> Shortlisted:
-        """Search, and weigh the nearest. What is gone from the store leaves the index too."""
-        settings = self._settings
-        with self._metrics.stage("search"):
-            candidates = await parts.index.search(asked.partition, vector, settings.top_k)
-        self._state.up("search")
-        nearest = shortlist(candidates, settings.min_similarity, settings.verified)
-        if not nearest:
-            return _NOTHING
-        found = await parts.weigher.weigh(asked.text, nearest)
-        for key in found.gone:
-            await parts.index.remove(key)
-        return found
-
-    def _concluded(
-        self, ask: Ask, decision: Decision, found: Shortlisted, seconds: float
-    ) -> Hit | None:
-        """Note the decision where it is counted and asked for, and return the hit if it is one."""
-        ask.decision = decision
-        best = decision.best
-        resident = None if best is None else found.residents.get(best.candidate.key)
-        served = decision.served is not None and resident is not None
-        self._metrics.decided(ask.category, decision.outcome.value)
-        if best is not None:
-            outcome = "hit" if served else "miss"
-            similarity = self._metrics.semantic_similarity(ask.category, outcome)
-            similarity.observe(best.candidate.similarity)
-        if decision.outcome is not Outcome.PAUSED:
-            self._book(ask, resident if served else None, seconds)
-        if best is not None and resident is not None and best.score is not None:
-            ask.near = self._scored(ask, resident, best.score, served=served)
-        if not served or best is None or resident is None:
-            return None
-        return Hit(resident, "semantic", best.candidate.similarity, decision.load)
-
-    def _scored(self, ask: Ask, resident: Resident, score: float, *, served: bool) -> Scored:
-        categories = self._around.categories
-        weight = 1.0 if served else categories.shadow_rate(ask.category)
-        return Scored(resident.document, score, ask.category, categories.scale, weight)
-
-    def _book(self, ask: Ask, resident: Resident | None, seconds: float) -> None:
-        accounts = self._around.accounts
-        if resident is None:
-            accounts.note(ask.category, seconds)
-            return
-        document = resident.document
-        usd = ask.route.price.of(document.prompt_tokens, document.completion_tokens)
-        saved = document.upstream_seconds
-        accounts.note(ask.category, seconds, saved_seconds=saved, saved_usd=usd)
-
-
-_NOTHING = Shortlisted((), {}, ())
-
-
-def _compares(policy: CategoryPolicy, asked: Asked) -> bool:
-    """Whether near questions are looked at; not for personal data where answers are personal."""
-    return may_serve(policy) and not (policy.personalised and personal(asked.text))
 
 
 def _retrieve(future: asyncio.Future[Vector]) -> None:

@@ -18,6 +18,7 @@ from cachemw.embed.settings import EmbedderSettings
 from cachemw.index.partitions import IndexSettings
 from cachemw.keep import KeepSettings
 from cachemw.loading import LoadingSettings
+from cachemw.lookup import LookupSettings
 from cachemw.semantic import SemanticSettings
 from cachemw.shadow.checks import CheckSettings, Credentials
 from cachemw.stores.settings import StoreSettings
@@ -49,15 +50,15 @@ def store_settings(config: Config, origin: str, env: Mapping[str, str]) -> Store
 
 
 def semantic_settings(config: Config) -> SemanticSettings:
-    """Return what decides on semantic hits."""
+    """Return what is looked up by meaning."""
     semantic = config.semantic
-    return SemanticSettings(
-        semantic.min_similarity,
-        semantic.top_k,
-        semantic.verified,
-        semantic.max_chars,
-        semantic.max_temperature,
-    )
+    return SemanticSettings(semantic.max_chars, semantic.max_temperature)
+
+
+def lookup_settings(config: Config) -> LookupSettings:
+    """Return which candidates are looked at."""
+    semantic = config.semantic
+    return LookupSettings(semantic.min_similarity, semantic.top_k, semantic.verified)
 
 
 def board_settings(config: Config) -> BoardSettings:
