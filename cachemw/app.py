@@ -99,6 +99,7 @@ class _Cache:
     lru: ByteLru[Resident]
     exact: ExactTier
     ledger: Ledger
+    follower: Follower
     semantic: SemanticTier | None
     semantic_state: DependencyState
 
@@ -188,8 +189,10 @@ def _cache(config: Config, env: Mapping[str, str], known: Board, metrics: Metric
     state = DependencyState("store", metrics.store_up.set, settle_s=1.0)
     lru: ByteLru[Resident] = ByteLru(config.cache.memory_bytes)
     metrics.count_evictions("memory", lambda: lru.evictions)
-    exact = ExactTier(lru, store, state, metrics, time.time, known.categories.freshness)
     ledger = Ledger(capacity(config), Ghosts(_GHOSTS))
+    follower = Follower(ledger, store)
+    fresh = known.categories.freshness
+    exact = ExactTier(lru, store, state, metrics, time.time, fresh, follower)
     semantic_state = _state("semantic", metrics)
     semantic = None
     if Mode[config.mode.upper()] >= Mode.SEMANTIC:
@@ -198,7 +201,7 @@ def _cache(config: Config, env: Mapping[str, str], known: Board, metrics: Metric
         semantic = SemanticTier(
             semantic_settings(config), lookup, semantic_state, metrics, time.perf_counter
         )
-    return _Cache(settings, store, state, lru, exact, ledger, semantic, semantic_state)
+    return _Cache(settings, store, state, lru, exact, ledger, follower, semantic, semantic_state)
 
 
 def _replayer(config: Config, known: Board, metrics: Metrics) -> Replayer:
@@ -277,7 +280,7 @@ def _evictor(
         settings,
         cache.store,
         cache.ledger,
-        Follower(cache.ledger, cache.store),
+        cache.follower,
         lambda: known.categories.policies,
         evictions,
         _state("eviction", metrics),

@@ -45,6 +45,16 @@ class Fresh(Protocol):
         """Return its age and how long it may be served yet, under `load` in [0, 1]."""
 
 
+class Watcher(Protocol):
+    """Who has to know what the store holds: quotas/follow.py."""
+
+    async def stored(self, document: Document, saved: float) -> None:
+        """Note one's own document; a hit on it saves `saved` seconds. May raise StoreUnavailable."""
+
+    def met(self, document: Document) -> None:
+        """Note a document that was read: what it saves may not be known yet."""
+
+
 class ExactTier:
     """Finds, keeps and removes documents by exact key.
 
@@ -59,8 +69,10 @@ class ExactTier:
         metrics: Metrics,
         clock: Callable[[], float],
         fresh: Fresh,
+        watcher: Watcher,
     ) -> None:
         self._lru = lru
+        self._watcher = watcher
         self._fresh = fresh
         self._store = store
         self._state = state
@@ -112,6 +124,7 @@ class ExactTier:
         self._keep(Resident(document, _fixed_headers(document)))
         try:
             await self._store.put(document)
+            await self._watcher.stored(document, document.upstream_seconds)
         except StoreUnavailable as error:
             self._failed("put", error)
             return False
@@ -151,6 +164,7 @@ class ExactTier:
         self._state.up("get")
         if document is None:
             return None
+        self._watcher.met(document)
         resident = Resident(document, _fixed_headers(document))
         if still_there:
             self._keep(resident)
@@ -170,6 +184,7 @@ class ExactTier:
         self._state.up("get")
         found: dict[bytes, Resident | None] = {}
         for document in documents:
+            self._watcher.met(document)
             resident = found[document.key] = Resident(document, _fixed_headers(document))
             if document.key in still_there:
                 self._keep(resident)

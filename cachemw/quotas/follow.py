@@ -68,6 +68,10 @@ class Follower:
         if not self._store.durable:
             await self.put([document.key])
 
+    def met(self, document: Document) -> None:
+        """Note what a hit saves on a document that was read: of one that another process made."""
+        self._ledger.learn(document.key, document.upstream_seconds)
+
     async def put(self, keys: Sequence[bytes]) -> None:
         """Note what the change log says to have been put, by whom ever: its exact size."""
         for info in await self._store.entries_of(keys):

@@ -131,8 +131,10 @@ def state_of(pool: Pool, policy: CategoryPolicy, settings: GuaranteeSettings) ->
 
 
 def _bar(pool: Pool, delta: float, policy: CategoryPolicy, settings: GuaranteeSettings) -> Bar:
-    # After a drift the shipped threshold is no better than what has just failed.
-    serves_at_once = settings.cold_start == "threshold" and not pool.drifts
+    # After a drift the shipped threshold is no better than what has just failed. Where errors do
+    # harm nothing is served on trust at all.
+    trusts = settings.cold_start == "threshold" and not policy.safety_critical
+    serves_at_once = trusts and not pool.drifts
     cold_start = policy.threshold if serves_at_once else None
     held = pool.held.pop(delta, None)
     bar = calibrated(pool.scores, pool.right, delta, settings, cold_start, pool.weights, held)
