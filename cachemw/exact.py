@@ -49,7 +49,7 @@ class Watcher(Protocol):
     """Who has to know what the store holds: quotas/follow.py."""
 
     async def stored(self, document: Document, saved: float) -> None:
-        """Note one's own document; a hit on it saves `saved` seconds. May raise StoreUnavailable."""
+        """Note one's own document; a hit saves `saved` seconds. May raise StoreUnavailable."""
 
     def met(self, document: Document) -> None:
         """Note a document that was read: what it saves may not be known yet."""
