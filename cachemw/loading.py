@@ -159,7 +159,13 @@ class SemanticLoader:
         verifier = await asyncio.get_running_loop().run_in_executor(None, load)
         if verifier is None:
             return None, f"cosine {embedder.fingerprint}"
-        lane = VerifierLane(verifier, settings.verifier)
+        wanted = settings.verifier
+        lane = VerifierLane(
+            verifier,
+            timeout_s=wanted.timeout_ms / 1000,
+            max_batch=wanted.max_batch,
+            max_queue=wanted.max_queue,
+        )
         await lane.start()
         return lane, verifier.fingerprint
 

@@ -54,7 +54,7 @@ def test_a_paraphrase_is_a_hit_and_says_so(tenant: OpenAI) -> None:
     assert reply.usage == original.usage
     assert 0.9 <= float(reply.headers["x-cachemw-similarity"]) <= 1.0
     assert reply.headers["x-cachemw-entry"]
-    assert reply.headers["x-cachemw-category"]
+    assert reply.headers["x-cachemw-category"] == "customer_support"
 
 
 def test_a_client_can_tighten_the_threshold(tenant: OpenAI) -> None:

@@ -78,9 +78,7 @@ def test_a_restart_does_not_undo_a_purge(fleet: Fleet, entries: Entries) -> None
 
 def test_export_purge_import_hits_as_before(fleet: Fleet, entries: Entries, tmp_path: Path) -> None:
     upstream = fleet.upstream()
-    server = fleet.cachemw(
-        fleet.config(upstream.url, mode="semantic", semantic={"threshold": 0.85}, admin=ADMIN)
-    )
+    server = fleet.cachemw(fleet.config(upstream.url, mode="semantic", admin=ADMIN))
     first = ask(server, QUESTION).json()["choices"]
     # The vector may follow in a second write.
     wait_until(lambda: _stored(server, PARAPHRASE), timeout=30, what="vector")
@@ -105,7 +103,7 @@ def test_a_purge_reaches_another_replica(
     fleet: Fleet, entries: Entries, kind: str, request: pytest.FixtureRequest
 ) -> None:
     upstream = fleet.upstream()
-    sections: dict[str, Any] = {"semantic": {"threshold": 0.85}, "admin": ADMIN}
+    sections: dict[str, Any] = {"admin": ADMIN}
     if kind == "redis":
         url = request.getfixturevalue("redis_server").url
         sections["store"] = {"kind": "redis", "url": url, "namespace": uuid4().hex}

@@ -66,7 +66,7 @@ def test_nothing_acknowledged_is_lost_when_the_process_is_killed_under_load(flee
 
 def test_a_paraphrase_hits_after_a_restart(fleet: Fleet) -> None:
     upstream = fleet.upstream()
-    config = fleet.config(upstream.url, mode="semantic", semantic={"threshold": 0.85})
+    config = fleet.config(upstream.url, mode="semantic")
     server = fleet.cachemw(config)
     stored = ask(server, "How do I reset my account password?").json()
     wait_until(lambda: _vectors(server) == 1, what="vector in the index")

@@ -48,7 +48,6 @@ def replicas(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., lis
     ) -> list[ServerProcess]:
         settings = {
             "mode": "semantic",
-            "semantic": {"threshold": 0.85},
             "store": store,
             "admin": {"token_env": "TEST_ADMIN_TOKEN"},
             **sections,
