@@ -9,7 +9,6 @@ and the runs of training (runs.py).
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,10 +20,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from sklearn.ensemble import HistGradientBoostingClassifier  # type: ignore[import-untyped]
 
-from cachemw.config import default_cache_dir
 from loadtests.questions import pairs_file, read_pairs
-from loadtests.threshold.__main__ import similarities
-from loadtests.verifier.cosines import KEPT, Cosines, kept
+from loadtests.verifier.cosines import Cosines, cosines
 from loadtests.verifier.runs import RUNS, Rows, logit, read_rows, scores_of
 from loadtests.verifier.split import parts
 
@@ -52,20 +49,13 @@ Arrays = dict[str, NDArray[Any]]
 
 def cosines_of_rows() -> Cosines:
     """Return the cosine of every real row, in the order in which prepare.py writes them."""
-    pairs = read_pairs(pairs_file())
-    found = parts(pairs)
-    cosines = kept(
-        KEPT / "verifier-cosines.npz",
-        pairs,
-        lambda: similarities(pairs, default_cache_dir(os.environ))[0],
-    )
-    order = [*found.train, *found.calibration, *found.test]
-    return cosines[order]
+    found = parts(read_pairs(pairs_file()))
+    return cosines()[[*found.train, *found.calibration, *found.test]]
 
 
-def table(rows: Rows, logits: NDArray[np.float64], cosines: Cosines) -> Table:
+def table(rows: Rows, logits: NDArray[np.float64], similar: Cosines) -> Table:
     """Return the features of all rows, shape [rows, len(FEATURES)]."""
-    each = zip(rows.pairs, logits.tolist(), cosines.tolist(), strict=True)
+    each = zip(rows.pairs, logits.tolist(), similar.tolist(), strict=True)
     return np.array([features(a, b, odds, cosine) for (a, b), odds, cosine in each])
 
 
