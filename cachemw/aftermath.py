@@ -24,6 +24,9 @@ from cachemw.stores.evidence import Served
 class Aftermath(Protocol):
     """What is told of hits and answers; returns at once and raises nothing that is expected."""
 
+    def withholds(self, ask: Ask, hit: Hit) -> bool:
+        """Whether a hit is to be asked anew, to learn whether it would have been right."""
+
     def hit(self, ask: Ask, hit: Hit, answer_id: str) -> None:
         """Note a hit that is being served."""
 
@@ -32,7 +35,11 @@ class Aftermath(Protocol):
 
 
 class Nothing:
-    """Learns nothing: where there is no semantic tier."""
+    """Learns nothing."""
+
+    def withholds(self, ask: Ask, hit: Hit) -> bool:
+        """Serve all."""
+        return False
 
     def hit(self, ask: Ask, hit: Hit, answer_id: str) -> None:
         """Do nothing."""
@@ -60,6 +67,13 @@ class Learning:
         self._misses = misses
         self._clock = clock
 
+    def withholds(self, ask: Ask, hit: Hit) -> bool:
+        """Choose some semantic hits of clients who pay for every call themselves."""
+        if hit.layer != "semantic" or ask.near is None:
+            return False
+        ask.withheld = self._shadows.withholds(ask, ask.near)
+        return ask.withheld
+
     def hit(self, ask: Ask, hit: Hit, answer_id: str) -> None:
         """Remember a semantic hit, so that its client can judge it, and perhaps check it."""
         near = ask.near
@@ -83,7 +97,7 @@ class Learning:
         if ask.asked is None:
             return
         self._accounts.answered(ask.category, fetched.seconds, _usd(ask, fetched.answer))
-        if ask.near is not None and ask.decision is not None and ask.decision.served is None:
+        if ask.near is not None and (ask.withheld or not _served(ask)):
             self._misses.consider(ask, ask.near, fetched.answer)
 
 
@@ -105,6 +119,10 @@ class Noting:
         self._clock = clock
         self._renewals: set[asyncio.Task[bool]] = set()
 
+    def withholds(self, ask: Ask, hit: Hit) -> bool:
+        """Pass it on."""
+        return self._inner.withholds(ask, hit)
+
     def hit(self, ask: Ask, hit: Hit, answer_id: str) -> None:
         """Note a hit; an entry is renewed once half of its time is over, beside the reply."""
         document = hit.resident.document
@@ -124,6 +142,10 @@ class Noting:
         task = asyncio.create_task(self._exact.put(document))
         self._renewals.add(task)
         task.add_done_callback(self._renewals.discard)
+
+
+def _served(ask: Ask) -> bool:
+    return ask.decision is not None and ask.decision.served is not None
 
 
 def _usd(ask: Ask, answer: Json | None) -> float:

@@ -56,7 +56,8 @@ class Ask:
     `load` is the level of load of the model asked for, in [0, 1].
     `named` is the category that the client chose, `category` the one that is in force: `default`
     until the question has been embedded. `decision` says what came of the semantic lookup, if
-    there was one, and `near` is the candidate it was about.
+    there was one, and `near` is the candidate it was about; `withheld` where it was a hit and was
+    asked anew to check it.
     """
 
     request: HttpRequest
@@ -76,6 +77,7 @@ class Ask:
     asked: Asked | None = None
     decision: Decision | None = None
     near: Scored | None = None
+    withheld: bool = False
 
     @property
     def max_age(self) -> float | None:

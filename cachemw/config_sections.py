@@ -179,7 +179,7 @@ class ShadowConfig(Section):
     in_flight: int = Field(4, gt=0)
     max_load: float = Field(0.5, ge=0, le=1)
     seconds: float = Field(600.0, gt=0)
-    credentials: Literal["own", "any"] = "own"
+    credentials: Literal["withhold", "own", "any"] = "withhold"
     judge_model: str | None = None
     judge_misses: bool = False
     misses_per_second: float = Field(5.0, gt=0)

@@ -18,6 +18,7 @@ def explained(ask: Ask) -> list[Header]:
     chosen = "named" if ask.named is not None else "classified"
     parts = [f"category={ask.category}", f"category_by={chosen}"]
     parts += ["outcome=no_lookup"] if ask.decision is None else _decided(ask.decision)
+    parts += ["withheld=to_check"] if ask.withheld else []
     return [(b"x-cachemw-decision", header_value("; ".join(parts)))]
 
 

@@ -97,7 +97,11 @@ def learnt(
     )
     shadow = config.shadow
     comparer = Comparer(judge=_judge(config, router))
-    sinks = Sinks(partial(_judged, book, metrics), partial(_counted, metrics))
+    sinks = Sinks(
+        partial(_judged, book, metrics),
+        partial(_counted, metrics),
+        lambda category, told: categories.checked(category, told=told),
+    )
 
     def runner(source: Source, per_minute: float) -> CheckRunner:
         budget = CheckBudget(shadow.in_flight, per_minute, time.monotonic)

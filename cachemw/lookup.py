@@ -124,7 +124,9 @@ class Lookup:
 
     def _scored(self, ask: Ask, resident: Resident, score: float, *, served: bool) -> Scored:
         categories = self._around.categories
-        weight = 1.0 if served else categories.shadow_rate(ask.category)
+        # Where nothing is served there is no coin that decides on checks.
+        open_to_all = served or (ask.decision is not None and ask.decision.threshold is None)
+        weight = 1.0 if open_to_all else categories.shadow_rate(ask.category, ask.load)
         return Scored(resident.document, score, ask.category, categories.scale, weight)
 
     def _book(self, ask: Ask, resident: Resident | None, seconds: float) -> None:

@@ -60,6 +60,8 @@ class RequestPath:
         """Look up; a fault of ours that nothing below has foreseen is a miss, not an error."""
         try:
             hit = await self._look_up(ask)
+            if hit is not None and self._aftermath.withholds(ask, hit):
+                hit = None  # asked anew, to see whether it would have been right
             # replay.py: plain or SSE, fresh id
             reply = None if hit is None else self._replayer.reply(ask, hit)
             if hit is not None and reply is not None:

@@ -109,7 +109,8 @@ def accounting_settings(config: Config) -> BreakEvenSettings:
 def check_settings(config: Config) -> CheckSettings:
     """Return what shadow checks may do."""
     shadow = config.shadow
-    return CheckSettings(Credentials(shadow.credentials), shadow.max_load, shadow.seconds)
+    credentials = Credentials(shadow.credentials)
+    return CheckSettings(credentials, shadow.max_load, shadow.seconds, shadow.share)
 
 
 def verifier_settings(config: Config) -> VerifierSettings:

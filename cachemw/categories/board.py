@@ -23,6 +23,9 @@ from cachemw.categories.classify import CategoryClassifier
 from cachemw.errors import BadRequest
 from cachemw.stores.base import Document, Vector
 
+# Comparisons of a category's answers before it counts how many of them tell anything.
+_CHECKS_AT_FIRST = 20
+
 
 @dataclass(frozen=True, slots=True)
 class BoardSettings:
@@ -69,6 +72,7 @@ class Categories:
         self._pools: dict[str, Pool] = {}
         self._standings: dict[str, Standing] = {}
         self._outdated: set[str] = set()
+        self._checks: dict[str, tuple[int, int]] = {}
         self._scale = ""
         self.policies = policies
         self.use(policies, None)
@@ -93,6 +97,7 @@ class Categories:
         kept = {name: pool for name, pool in self._pools.items() if name in policies.categories}
         self._pools = {name: kept.get(name) or self._pool() for name in policies.names}
         self._standings = {}
+        self._checks = {n: c for n, c in self._checks.items() if n in policies.categories}
         self._accounts.keep(policies.names)
         self._outdated.update(policies.names)
         self.refresh()
@@ -145,11 +150,21 @@ class Categories:
         state = self.standing(category).state
         return state if self._accounts.allowed(category) else replace(state, paused=True)
 
-    def shadow_rate(self, category: str) -> float:
-        """Return the share of a category's hits to check, with no regard to load and budget."""
-        estimate = self.standing(category).estimate
+    def shadow_rate(self, category: str, load: float = 0.0) -> float:
+        """Return the share of a category's hits to check; fewer where checks tell nothing.
+
+        What answers of prose come to only a judge can say: without one its checks are in vain.
+        """
+        estimate, shadow = self.standing(category).estimate, self._settings.shadow
         delta = self.policy(category).delta
-        return shadow_probability(estimate.labels, estimate.errors, delta, self._settings.shadow)
+        rate = shadow_probability(estimate.labels, estimate.errors, delta, shadow, load=load)
+        made, told = self._checks.get(category, (0, 0))
+        return rate if made < _CHECKS_AT_FIRST else rate * (told + 2) / (made + 2)
+
+    def checked(self, category: str, *, told: bool) -> None:
+        """Note a comparison of answers, and whether anything could be told from it."""
+        made, before = self._checks.get(category, (0, 0))
+        self._checks[category] = (made + 1, before + told)
 
     def freshness(
         self, document: Document, now: float, load: float, max_age: float | None = None

@@ -36,15 +36,20 @@ class Credentials(StrEnum):
 
     OWN = "own"  # not a client's: only where we have a key of our own, or none is sent
     ANY = "any"  # a client's too: a checked hit costs it what a miss would have
+    WITHHOLD = "withhold"  # a client's once: a hit that is checked is not served but asked anew
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSettings:
-    """From the pressure `max_load`, in [0, 1], on nothing is checked; `seconds` bound a check."""
+    """From the pressure `max_load`, in [0, 1], on nothing is checked; `seconds` bound a check.
 
-    credentials: Credentials = Credentials.OWN
+    At most `withheld` of hits are asked anew where that spends a client's money.
+    """
+
+    credentials: Credentials = Credentials.WITHHOLD
     max_load: float = 0.5
     seconds: float = 600.0
+    withheld: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +110,37 @@ class ShadowChecks:
         elif not self._runner.start(partial(self._check, detached(ask), served)):
             self._runner.count("over_budget")
 
+    def withholds(self, ask: Ask, near: Scored) -> bool:
+        """Whether a hit is not to be served but asked anew, and compared like a miss.
+
+        Where a check would spend the client's money it is paid once that way. Raises nothing.
+        """
+        settings = self._settings
+        try:
+            if settings.credentials is not Credentials.WITHHOLD or not self._spends_clients(ask):
+                return False
+            if self._unwanted(ask) or self._circumstances.load(ask) >= settings.max_load:
+                return False
+            rate = min(settings.withheld, self._circumstances.rate(near.category))
+            return self._rng.random() < rate
+        except Exception as error:  # noqa: BLE001 - then it is served
+            self._runner.failed(error)
+            return False
+
     def _why_not(self, ask: Ask, served: Scored) -> str | None:
         """Return why a hit is not checked; empty where it was merely not chosen."""
         around = self._circumstances
         if self._rng.random() >= around.rate(served.category):
             return ""
-        if not ask.directives.store or ask.directives.only_if_cached:
-            # The one wants nothing kept of its contents, the other no call made for it.
+        if self._unwanted(ask):
             return "not_wanted"
-        if self._settings.credentials is Credentials.OWN and self._spends_clients(ask):
+        if self._settings.credentials is not Credentials.ANY and self._spends_clients(ask):
             return "client_credentials"
         return "load" if around.load(ask) >= self._settings.max_load else None
+
+    def _unwanted(self, ask: Ask) -> bool:
+        # The one wants nothing kept of its contents, the other no call made for it.
+        return not ask.directives.store or ask.directives.only_if_cached
 
     def _spends_clients(self, ask: Ask) -> bool:
         presented = not CREDENTIALS.isdisjoint(ask.request.headers)

@@ -31,11 +31,13 @@ class Compares(Protocol):
 class Sinks:
     """Where labels go, and what is counted: a check's source and what became of it.
 
-    That is an outcome of the comparison, `failed`, `cancelled`, or why there was none.
+    That is an outcome of the comparison, `failed`, `cancelled`, or why there was none. `compared`
+    hears of every comparison: its category, and whether it told anything.
     """
 
     label: Callable[[Label], None]
     count: Callable[[Source, str], None]
+    compared: Callable[[str, bool], None]
 
 
 class CheckRunner:
@@ -94,6 +96,7 @@ class CheckRunner:
 
     def labelled(self, scored: Scored, outcome: Outcome) -> str:
         """Hand on a label where the outcome is one; returns what is to be counted."""
+        self._sinks.compared(scored.category, outcome is not Outcome.UNSURE)
         if outcome is not Outcome.UNSURE:
             right = outcome is Outcome.SAME
             self._sinks.label(
