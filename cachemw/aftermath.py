@@ -34,20 +34,6 @@ class Aftermath(Protocol):
         """Note a whole answer of the model that was asked for."""
 
 
-class Nothing:
-    """Learns nothing."""
-
-    def withholds(self, ask: Ask, hit: Hit) -> bool:
-        """Serve all."""
-        return False
-
-    def hit(self, ask: Ask, hit: Hit, answer_id: str) -> None:
-        """Do nothing."""
-
-    def answered(self, ask: Ask, fetched: Fetched) -> None:
-        """Do nothing."""
-
-
 class Learning:
     """Passes on what is to be learnt from each."""
 

@@ -22,7 +22,7 @@ from cachemw.weigh import Shortlisted, Weigher
 
 @dataclass(frozen=True, slots=True)
 class LookupSettings:
-    """Of the `top_k` nearest, up to `verified` of at least `min_similarity` (cosine) are weighed."""
+    """Of the `top_k` nearest, `verified` of at least `min_similarity` (cosine) are weighed."""
 
     min_similarity: float
     top_k: int
