@@ -110,7 +110,12 @@ def learnt(
 
     shadows = runner(Source.SHADOW, shadow.per_minute)
     misses = runner(Source.MISS, 60 * shadow.misses_per_second)
-    own = {upstream.name for upstream in config.upstreams if api_key(upstream, env) is not None}
+    own = {
+        upstream.name
+        for upstream in config.upstreams
+        # A model of our own costs its clients nothing.
+        if upstream.local is not None or api_key(upstream, env) is not None
+    }
     around = Circumstances(
         rate=categories.shadow_rate, load=lambda ask: ask.load, own_key=own.__contains__
     )

@@ -156,6 +156,8 @@ class Categories:
         What answers of prose come to only a judge can say: without one its checks are in vain.
         """
         estimate, shadow = self.standing(category).estimate, self._settings.shadow
+        if not shadow.share:
+            return 0.0
         delta = self.policy(category).delta
         rate = shadow_probability(estimate.labels, estimate.errors, delta, shadow, load=load)
         made, told = self._checks.get(category, (0, 0))

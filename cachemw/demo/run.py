@@ -70,7 +70,10 @@ def _config(folder: Path) -> Config:
     lab = {"name": "lab", "local": "lab", "default_model": MODEL}
     store = {"path": str(folder / "answers.sqlite3")}
     cache_dir = str(default_cache_dir(os.environ))
-    return load_config({"cache_dir": cache_dir, "store": store, "upstreams": [lab]}, env={})
+    # No checks in the background: what is shown would compete with them for the processor.
+    shadow = {"share": 0}
+    settings = {"cache_dir": cache_dir, "store": store, "upstreams": [lab], "shadow": shadow}
+    return load_config(settings, env={})
 
 
 @contextmanager

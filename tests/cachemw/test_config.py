@@ -11,16 +11,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from cachemw.config import (
-    CacheConfig,
-    Config,
-    PriceConfig,
-    Section,
-    UpstreamConfig,
-    api_key,
-    load_config,
-    load_file,
-)
+from cachemw.config import Config, UpstreamConfig, api_key, load_config, load_file
+from cachemw.config_sections import CacheConfig, PriceConfig, Section
 from cachemw.errors import ConfigError
 
 REFERENCE = Path(__file__).parents[2] / "deploy" / "reference.yaml"
@@ -131,7 +123,11 @@ class TestBadValues:
             ({"cache": {"ttl_seconds": 0}}, "cache.ttl_seconds", "greater than 0, not 0"),
             ({"cache": {"ttl_seconds": float("inf")}}, "cache.ttl_seconds", "finite"),
             ({"cache": {"ttl_seconds": float("nan")}}, "cache.ttl_seconds", "finite"),
-            ({"semantic": {"threshold": 1.5}}, "semantic.threshold", "less than or equal to 1"),
+            (
+                {"semantic": {"min_similarity": 1.5}},
+                "semantic.min_similarity",
+                "less than or equal to 1",
+            ),
             ({"server": []}, "server", "valid dictionary"),
             ({"upstreams": []}, "upstreams", "at least 1 item"),
             ({"upstreams": {}}, "upstreams", "valid list"),

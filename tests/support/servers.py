@@ -21,6 +21,8 @@ import uvicorn
 
 _ROOT = Path(__file__).resolve().parents[2]
 _HOST = "127.0.0.1"
+# By default no hit is withheld to check it: by chance that would be any of them.
+_CALM = {"CACHEMW_SHADOW__SHARE": "0"}
 
 
 def free_port() -> int:
@@ -172,7 +174,7 @@ def start_process(
         process = subprocess.Popen(
             [sys.executable, *(_fill(argument, fill) for argument in args)],
             cwd=_ROOT,
-            env=os.environ | {name: _fill(value, fill) for name, value in (env or {}).items()},
+            env=os.environ | _CALM | {name: _fill(value, fill) for name, value in (env or {}).items()},
             # A file and not a pipe: nobody reads while the tests run, and a full pipe blocks.
             stdout=output,
             stderr=subprocess.STDOUT,

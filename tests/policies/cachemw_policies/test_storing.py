@@ -21,7 +21,9 @@ CLOSED: dict[SkipReason, dict[str, Any]] = {
     SkipReason.INCOMPLETE: {"complete": False},
     SkipReason.BLOCKED: {"blocked": True},
     SkipReason.TRUNCATED: {"truncated": True},
+    SkipReason.CATEGORY: {"category": False},
     SkipReason.SIZE: {"size": 11},
+    SkipReason.PERSONAL: {"personal": True},
     SkipReason.TTL: {"ttl": 0},
     SkipReason.PURGED: {"purged": True},
 }
