@@ -1,4 +1,4 @@
-"""The parts of the decision as a configuration has them, and as `loading` gives them to a server."""
+"""The parts of the decision as a configuration has them: those that `loading` gives a server."""
 
 from __future__ import annotations
 
