@@ -12,68 +12,104 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from cachemw_policies.category import CategoryPolicy
-
 from cachemw.calibrate.load import load_decider
+from cachemw.categories.source import load_policy
 from cachemw.config import load_config
 from loadtests.adversarial.pairs import AdversarialPair, read_pairs
-from loadtests.adversarial.tables import bar, by_kind, mistakes, refusals
-from loadtests.adversarial.verdicts import Subject, Verdict, subjects, verdicts
+from loadtests.adversarial.tables import bar, by_kind, mistakes, overview, refusals
+from loadtests.adversarial.verdicts import (
+    Subject,
+    Verdict,
+    cosine_at,
+    decision,
+    guards_alone,
+    verdicts,
+    verifier_alone,
+)
 from loadtests.http.command import write_report
 from loadtests.report import Section, machine, render
 
 REPORT = Path(__file__).parents[1] / "reports" / "adversarial.md"
-# The default threshold of a cache without a verifier, and the lowest with at most 5 % wrong on the
-# question pairs (`cachemw calibrate`).
+# Where a tenth of what is served on the question pairs is wrong, and the lowest with at most 5 %.
 COSINES = (0.95, 0.993)
+# Shipped categories: the most cautious, that of questions of fact, and the least cautious.
+CATEGORIES = ("default", "factual", "conversation")
 LIMIT = 0.02
 
 
-def sections(judged: Sequence[Verdict], compared: Sequence[Subject], floor: float) -> list[Section]:
-    """Return all tables; the bar is on the test half of what must not hit."""
-    *_, full = compared
-    found = []
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """The ways to decide that are compared: all of them, and those in the tables by kind.
+
+    `decisions` are the service's, by falling threshold.
+    """
+
+    floor: float
+    every: tuple[Subject, ...]
+    by_kind: tuple[Subject, ...]
+    decisions: tuple[Subject, ...]
+
+
+def ways(floor: float, thresholds: Sequence[float]) -> Ways:
+    """Return what is compared; `thresholds` fall."""
+    cosines = tuple(map(cosine_at, COSINES))
+    guards = guards_alone(floor)
+    verifiers = tuple(map(verifier_alone, thresholds))
+    decisions = tuple(map(decision, thresholds))
+    return Ways(
+        floor,
+        (*cosines, guards, *verifiers, *decisions),
+        (cosines[0], guards, verifiers[0], *decisions),
+        decisions,
+    )
+
+
+def sections(judged: Sequence[Verdict], compared: Ways) -> list[Section]:
+    """Return all tables; the bars are on the test half of what must not hit."""
+    barred = [v for v in judged if not v.pair.same and v.pair.half == "test"]
+    bars = tuple(bar(barred, each, LIMIT) for each in compared.decisions)
+    found = [replace(overview(judged, compared.every), bars=bars)]
     for same, what in ((False, "Must not hit"), (True, "Must hit")):
         for half in ("test", "dev"):
             group = [v for v in judged if v.pair.same == same and v.pair.half == half]
             about = "Share that is served. " + (
                 "Every one is a wrong answer." if not same else "Each is a call saved."
             )
-            section = by_kind(f"{what}, {half} half", about, group, compared)
-            if not same and half == "test":
-                section = replace(section, bars=(bar(group, full, LIMIT),))
-            found.append(section)
-    found.append(refusals([v for v in judged if v.pair.same], full, floor))
+            found.append(by_kind(f"{what}, {half} half", about, group, compared.by_kind))
+    most_cautious, *_, least_cautious = compared.decisions
+    hits = [v for v in judged if v.pair.same]
+    found.append(refusals(hits, most_cautious, compared.floor))
     dev = [v for v in judged if not v.pair.same and v.pair.half == "dev"]
-    found.append(mistakes(dev, full))
+    found.append(mistakes(dev, least_cautious))
     return found
 
 
 def conditions(
-    options: argparse.Namespace, pairs: Sequence[AdversarialPair], models: str, floor: float
+    options: argparse.Namespace, pairs: Sequence[AdversarialPair], models: str, compared: Ways
 ) -> str:
     """Return how it was judged, and what that does not say."""
     hits = sum(pair.same for pair in pairs)
+    said = ", ".join(f"{name} {_threshold(name):g}" for name in CATEGORIES)
     return (
-        f"{options.date}, {machine(('cachemw', 'openvino'))}. Command: `{_command(options)}`. "
-        f"Models: {models}.\n\n"
+        f"{options.date}, {machine(('cachemw', 'openvino'))}. Command: "
+        f"`python -m loadtests.adversarial`. Models: {models}.\n\n"
         f"Data: {len(pairs)} pairs in `loadtests/adversarial/pairs.jsonl`, written by hand "
         f"without sight of the guards; {hits} must hit, {len(pairs) - hits} must not. Each "
         "is a question that someone could ask; no sentence is a pattern with names put in. Nothing "
         "was trained or chosen on the test half; a hash of the pair says which it is in. "
         "Intervals: 95 %, Wilson.\n\n"
-        f"Subjects: plain cosine of the last question at {COSINES[0]:g}, where a tenth of what is "
+        f"Compared: plain cosine of the last question at {COSINES[0]:g}, where a tenth of what is "
         f"served on real question pairs is wrong, and at {COSINES[1]:g}, the lowest threshold with "
-        "at most 5 % wrong there (`cachemw calibrate`); the guards alone, serving all that is at a "
-        f"cosine of {floor:g} or more and not objected to; the full decision, which serves what "
-        f"scores {options.threshold:g} or more after that (by default the threshold of a category "
-        "before it is calibrated). Guards and full decision run inside one compatibility key, as "
-        "the service does. These pairs are hard on purpose: the shares say which mistakes are "
-        "made, not how often they would be met in traffic."
+        "at most 5 % wrong there (`cachemw calibrate`); the guards alone; the verifier alone; and "
+        f"both, as the service decides. Guards and verifier look at what has a cosine of "
+        f"{compared.floor:g} or more, inside one compatibility key. The thresholds on the score "
+        f"are those that the shipped policies begin with ({said}), whatever category a pair would "
+        "have. These pairs are hard on purpose: the shares say which mistakes are made, not how "
+        "often they would be met in traffic."
     )
 
 
@@ -84,31 +120,20 @@ def run(options: argparse.Namespace) -> str:
     with closing(load_decider(config)) as decider:
         judged = verdicts(decider, pairs)
         embedder = decider.embedder
-        verified = decider.verifier is not None
-        score = decider.scale if verified else "the cosine, for there is no verifier"
-        models = f"embedder {embedder.name} ({embedder.fingerprint}), score {score}"
-        floor = decider.floor
-    compared = subjects(floor, COSINES, options.threshold, verified=verified)
-    about = conditions(options, pairs, models, floor)
-    return render("Questions that mislead", about, sections(judged, compared, floor))
+        models = f"embedder {embedder.name} ({embedder.fingerprint}), verifier {decider.scale}"
+        compared = ways(decider.floor, [_threshold(name) for name in CATEGORIES])
+    about = conditions(options, pairs, models, compared)
+    return render("Questions that mislead", about, sections(judged, compared))
 
 
-def _command(options: argparse.Namespace) -> str:
-    given = options.threshold != CategoryPolicy("default").threshold
-    threshold = f" --threshold {options.threshold:g}" if given else ""
-    return f"python -m loadtests.adversarial{threshold}"
+def _threshold(category: str) -> float:
+    return load_policy(None).of(category).threshold
 
 
 def main() -> int:
     """Judge, print the report and write it."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     parser = argparse.ArgumentParser(prog="python -m loadtests.adversarial", description=__doc__)
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        default=CategoryPolicy("default").threshold,
-        help="least score (default: %(default)s)",
-    )
     parser.add_argument("--out", type=Path, default=REPORT, help="the report's file")
     parser.add_argument("--cache-dir", type=Path, help="of prepared models")
     parser.add_argument("--date", default=date.today().isoformat())  # noqa: DTZ011 - a label

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from loadtests.adversarial.pairs import HALVES
 from loadtests.adversarial.verdicts import Subject, Verdict, refusal
 from loadtests.report import Bar, Section
 from loadtests.threshold.quality import Share
@@ -29,10 +30,27 @@ def by_kind(
     return Section(title, about, ("kind", "pairs", *(s.name for s in subjects)), rows)
 
 
+def overview(verdicts: Sequence[Verdict], subjects: Sequence[Subject]) -> Section:
+    """Return a row for each way to decide: what it serves of each half."""
+    groups = [
+        [v for v in verdicts if v.pair.same == same and v.pair.half == half]
+        for same in (False, True)
+        for half in HALVES[::-1]
+    ]
+    names = [f"{what}, {half}" for what in ("must not hit", "must hit") for half in HALVES[::-1]]
+    head = ("served by", *(f"{n} ({len(g)})" for n, g in zip(names, groups, strict=True)))
+    rows = [(s.name, *(shown(served(group, s)) for group in groups)) for s in subjects]
+    about = (
+        "What must not hit and is served is a wrong answer; what must hit and is served saves a "
+        "call. The halves are `test` and `dev`, with how many pairs they have."
+    )
+    return Section("Who serves how much", about, head, rows)
+
+
 def bar(verdicts: Sequence[Verdict], subject: Subject, limit: float) -> Bar:
     """Return whether few enough of the pairs that must not hit are served."""
     share = served(verdicts, subject)
-    what = f"must-not-hit pairs served by the {subject.name}, test half"
+    what = f"must-not-hit pairs served by {subject.name}, test half"
     return Bar(what, f"<= {limit:.0%}", shown(share), share.value <= limit)
 
 
@@ -53,7 +71,10 @@ def mistakes(verdicts: Sequence[Verdict], subject: Subject) -> Section:
         (v.pair.kind, _cell(v.pair.a), _cell(v.pair.b), f"{v.cosine:.3f}", f"{v.score:.3f}")
         for v in wrong
     ]
-    about = "Of the dev half alone: who mends something reads these, so the test half stays unread."
+    about = (
+        f"By {subject.name}, of the dev half alone: who mends something reads these, so the test "
+        "half stays unread."
+    )
     head = ("kind", "stored", "asked", "cosine", "score")
     return Section("Served and wrong", about, head, rows)
 

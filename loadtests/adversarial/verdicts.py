@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 from cachemw.calibrate.judge import Decider, judge
 from cachemw.calibrate.pairs import Pair
@@ -20,8 +19,9 @@ _SCOPE = KeyScope("tenant", _CHAT.name, "upstream", "model")
 class Verdict:
     """A pair with all that the decision may use.
 
-    `together`: one compatibility key, so that one can be a candidate for the other. `score` is NaN
-    where the decision does not get that far.
+    `together`: one compatibility key, so that one can be a candidate for the other. `guard` is the
+    one that objects. `score` is the verifier's whatever the guards say, NaN where there is none:
+    below the floor, and in a language that it does not know.
     """
 
     pair: AdversarialPair
@@ -45,8 +45,7 @@ class Subject:
 def verdicts(decider: Decider, pairs: Sequence[AdversarialPair]) -> list[Verdict]:
     """Ask everything about every pair; guards are asked about far pairs too."""
     plain = [Pair(pair.a, pair.b, pair.same) for pair in pairs]
-    cosines = judge(replace(decider, verifier=None), plain, _silent).cosines
-    scores = judge(decider, plain, _silent).scores
+    judged = judge(replace(decider, objection=_no_objection), plain, _silent)
     return [
         Verdict(
             pair,
@@ -55,29 +54,38 @@ def verdicts(decider: Decider, pairs: Sequence[AdversarialPair]) -> list[Verdict
             decider.objection(pair.a, pair.b),
             float(score),
         )
-        for pair, cosine, score in zip(pairs, cosines, scores, strict=True)
+        for pair, cosine, score in zip(pairs, judged.cosines, judged.scores, strict=True)
     ]
 
 
-def subjects(
-    floor: float, cosines: Sequence[float], score: float, *, verified: bool = True
-) -> tuple[Subject, ...]:
-    """Return the ways that are compared, with their thresholds; the last is the service's.
+def cosine_at(least: float) -> Subject:
+    """Return plain cosine of the last question, as in a cache without compatibility keys."""
+    return Subject(f"cosine >= {least:g}", lambda v: v.cosine >= least)
 
-    Plain cosine sees the last question alone, as a cache without compatibility keys does.
-    """
-    return (
-        *(Subject(f"cosine >= {each:g}", partial(_above, each)) for each in cosines),
-        Subject("guards only", lambda v: v.together and v.cosine >= floor and v.guard is None),
-        Subject(
-            "full decision" if verified else "guards, then cosine",
-            lambda v: v.together and v.score >= score,
-        ),
+
+def guards_alone(floor: float) -> Subject:
+    """Return what serves all that is near enough and not objected to."""
+    near = f"cosine >= {floor:g}"
+    return Subject(
+        f"guards alone, {near}", lambda v: v.together and v.cosine >= floor and v.guard is None
+    )
+
+
+def verifier_alone(least: float) -> Subject:
+    """Return what asks no guard."""
+    return Subject(f"verifier alone >= {least:g}", lambda v: v.together and v.score >= least)
+
+
+def decision(least: float) -> Subject:
+    """Return what the service does where `least` is the threshold in force."""
+    return Subject(
+        f"guards and verifier >= {least:g}",
+        lambda v: v.together and v.guard is None and v.score >= least,
     )
 
 
 def refusal(verdict: Verdict, floor: float) -> str:
-    """Say what kept the full decision from serving a pair, the first of its steps that did."""
+    """Say what kept the decision from serving a pair, the first of its steps that did."""
     if not verdict.together:
         return "another conversation"
     if not verdict.cosine >= floor:
@@ -96,8 +104,8 @@ def partition(history: Sequence[str], question: str) -> bytes:
     return compatibility_key(_SCOPE, found.params_without, _CHAT.ignored)
 
 
-def _above(cosine: float, verdict: Verdict) -> bool:
-    return verdict.cosine >= cosine
+def _no_objection(_: str, __: str) -> str | None:
+    return None
 
 
 def _silent(step: str, done: int, total: int) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from loadtests.adversarial.pairs import AdversarialPair
-from loadtests.adversarial.tables import bar, by_kind, mistakes, refusals, served
+from loadtests.adversarial.tables import bar, by_kind, mistakes, overview, refusals, served
 from loadtests.adversarial.verdicts import Subject, Verdict
 
 FULL = Subject("full decision", lambda v: v.score >= 0.5)
@@ -23,6 +25,17 @@ def test_a_row_for_all_and_for_each_kind() -> None:
     assert section.rows[1][2].startswith("50.0% (")
     assert section.rows[2][2].startswith("0.0% (0.0%–")
     assert all(row[3].startswith("0.0%") for row in section.rows)
+
+
+def test_a_row_for_each_way_to_decide() -> None:
+    hit = replace(VERDICTS[0], pair=replace(VERDICTS[0].pair, same=True))
+    section = overview([*VERDICTS, hit], (FULL, NONE))
+    assert [row[0] for row in section.rows] == ["full decision", "nothing"]
+    half = hit.pair.half  # of all of them
+    misses = section.head.index(f"must not hit, {half} (3)")
+    hits = section.head.index(f"must hit, {half} (1)")
+    assert [row[misses][:5] for row in section.rows] == ["33.3%", "0.0% "]
+    assert [row[hits][:6] for row in section.rows] == ["100.0%", "0.0% ("]
 
 
 def test_the_bar() -> None:
