@@ -4,6 +4,7 @@
     answer.py      the content, derived from a hash of the request
     chat.py, completions.py, responses.py, embeddings.py, models.py   one API's shape each
     passthrough.py files, downloads, slow streams, echo: everything that no cache may touch
+    slots.py       a capacity: answers at once, and a queue
     sse.py         events, and what can be wrong with them
     wire.py        the only file that talks ASGI
     app.py         a request's path through all of these

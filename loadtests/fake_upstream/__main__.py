@@ -17,11 +17,15 @@ def main() -> None:
     parser.add_argument("--ttft-ms", type=float, default=0.0, help="time to the first token")
     parser.add_argument("--tpot-ms", type=float, default=0.0, help="time per further token")
     parser.add_argument("--tokens", type=int, default=40, help="length of an answer")
+    parser.add_argument("--slots", type=int, help="answers at once; default: any number")
+    parser.add_argument("--waiting", type=int, default=0, help="calls that may wait for a slot")
     chosen = parser.parse_args()
     app = FakeUpstream(
         ttft_ms=chosen.ttft_ms,
         tpot_ms=chosen.tpot_ms,
         tokens=chosen.tokens,
+        slots=chosen.slots,
+        waiting=chosen.waiting,
         # Nobody in this process looks at them, and a benchmark sends millions.
         keep_requests=False,
     )

@@ -27,6 +27,7 @@ from loadtests.fake_upstream.call import Call, Endpoint
 from loadtests.fake_upstream.errors import Refused, error_object
 from loadtests.fake_upstream.passthrough import Head
 from loadtests.fake_upstream.record import Record, Seen
+from loadtests.fake_upstream.slots import Slots
 from loadtests.fake_upstream.wire import ClientLeft, Exchange, Header, Receive, Send
 
 _ENDPOINTS: Mapping[str, Endpoint] = MappingProxyType(
@@ -41,7 +42,11 @@ _FAILURES = ("status", "die", "hang", "error_event", "malformed_sse", "no_done")
 
 
 class FakeUpstream:
-    """An ASGI application that answers like OpenAI; `record` tells what it saw."""
+    """An ASGI application that answers like OpenAI; `record` tells what it saw.
+
+    `slots`: calls of the OpenAI APIs that are answered at once, None for any number; up to
+    `waiting` further ones wait for a slot, and all others get a 429.
+    """
 
     def __init__(
         self,
@@ -50,8 +55,11 @@ class FakeUpstream:
         tpot_ms: float = 0.0,
         tokens: int = 40,
         keep_requests: bool = True,
+        slots: int | None = None,
+        waiting: int = 0,
     ) -> None:
         self.record = Record()
+        self._slots = Slots(slots, waiting)
         self._ttft_ms = ttft_ms
         self._tpot_ms = tpot_ms
         self._tokens = tokens
@@ -118,9 +126,9 @@ class FakeUpstream:
         elif "before" in (wanted.die, wanted.hang):
             await exchange.fail(wanted)
         else:
-            await self._reply(
-                exchange, endpoint, Call(body, wanted, answer, serial, int(time.time()))
-            )
+            call = Call(body, wanted, answer, serial, int(time.time()))
+            async with self._slots.taken(exchange):
+                await self._reply(exchange, endpoint, call)
 
     async def _reply(self, exchange: Exchange, endpoint: Endpoint, call: Call) -> None:
         wanted = call.behaviour

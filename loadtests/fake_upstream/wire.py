@@ -37,7 +37,7 @@ class Exchange:
         self._send = send
         self._record = record
         self._headers = headers
-        self._left: asyncio.Task[Message] | None = None
+        self._left: asyncio.Future[Message] | None = None
 
     async def chunks(self) -> list[bytes]:
         """Read the body to its end, counting it as it arrives."""
@@ -59,11 +59,23 @@ class Exchange:
 
     async def wait(self, seconds: float | None) -> None:
         """Let time pass (None: for ever); raises ClientLeft as soon as the client goes."""
+        await asyncio.wait((self._watched(),), timeout=seconds)
+        self.check()
+
+    async def wait_for(self, event: asyncio.Event) -> None:
+        """Wait until the event is set; raises ClientLeft as soon as the client goes."""
+        happened = asyncio.ensure_future(event.wait())
+        try:
+            await asyncio.wait((happened, self._watched()), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            happened.cancel()
+        self.check()
+
+    def _watched(self) -> asyncio.Future[Message]:
         # The body has been read, so all that `receive` can still say is that the client left.
         if self._left is None:
             self._left = asyncio.ensure_future(self._receive())
-        await asyncio.wait((self._left,), timeout=seconds)
-        self.check()
+        return self._left
 
     def check(self) -> None:
         """Raise ClientLeft if the client is known to be gone."""
