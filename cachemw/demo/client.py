@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,15 @@ from cachemw.demo.session import Step
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back. Times in seconds; `similarity` only on semantic hits."""
+    """What came back. Times in seconds.
+
+    `decision` is what the header x-cachemw-decision says, by name.
+    """
 
     step: Step
     layer: str
-    similarity: float | None
+    category: str
+    decision: Mapping[str, str]
     first_byte: float
     total: float
     answer: str
@@ -38,7 +43,8 @@ def ask(client: httpx.Client, model: str, step: Step) -> Outcome:
         "temperature": 0,
         "stream": step.stream,
     }
-    headers = {"authorization": f"Bearer demo-{step.tenant}", **step.headers}
+    headers = {"authorization": f"Bearer demo-{step.tenant}", "x-cachemw-explain": "1"}
+    headers |= step.headers
     started = time.perf_counter()
     with client.stream("POST", "/chat/completions", json=body, headers=headers) as response:
         chunks: list[bytes] = []
@@ -48,11 +54,12 @@ def ask(client: httpx.Client, model: str, step: Step) -> Outcome:
             chunks.append(chunk)
         response.raise_for_status()
     total = time.perf_counter() - started
-    similarity = response.headers.get("x-cachemw-similarity")
+    parts = response.headers["x-cachemw-decision"].split("; ")
     return Outcome(
         step=step,
         layer=response.headers["x-cachemw-layer"],
-        similarity=None if similarity is None else float(similarity),
+        category=response.headers["x-cachemw-category"],
+        decision=dict(part.split("=", 1) for part in parts),
         first_byte=first_byte,
         total=total,
         answer=_text(b"".join(chunks), stream=step.stream),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.console import Console
@@ -13,9 +13,10 @@ from rich.text import Text
 from cachemw.demo.client import Outcome
 
 _COLOURS = {"exact": "green", "semantic": "cyan", "upstream": "yellow"}
-# Narrower terminals go without the answers rather than break every row.
+# Narrower terminals go without some columns rather than break every row.
 _WIDE = 165
 HITS = ("exact", "semantic")
+_VERDICT = len("guard: exclusive")
 
 
 def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -30,15 +31,21 @@ def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
     )
     # The figures keep their room; it is the texts that give way.
     table.add_column("layer", no_wrap=True, min_width=8)
-    for heading, width in (("sim.", 5), ("first byte", 10), ("total", 8), ("saved", 8)):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+    table.add_column("category", no_wrap=True, min_width=8)
+    table.add_column("verdict", no_wrap=True, min_width=_VERDICT)
+    for heading in ("total", "saved"):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=8)
     if with_answers:
+        table.add_column("first byte", justify="right", no_wrap=True, min_width=10)
         table.add_column("answer", overflow="ellipsis", no_wrap=True, max_width=40)
     for outcome in outcomes:
         cells = _cells(outcome, _upstream_seconds(outcomes, outcome))
-        table.add_row(*(cells if with_answers else cells[:-1]))
+        table.add_row(*(cells if with_answers else cells[:-2]))
     console.print(table)
-    console.print("sim.: cosine similarity of the questions. saved: against the first answer.")
+    console.print(
+        "verdict: the verifier's score of the nearest question against what the category asks for, "
+        "or the guard that found a difference. saved: against the first answer."
+    )
 
 
 def print_summary(console: Console, outcomes: Sequence[Outcome]) -> None:
@@ -67,7 +74,8 @@ def print_json(outcomes: Sequence[Outcome]) -> None:
             "stream": outcome.step.stream,
             "layer": outcome.layer,
             "expected": outcome.step.layer,
-            "similarity": outcome.similarity,
+            "category": outcome.category,
+            "decision": outcome.decision,
             "first_byte_seconds": round(outcome.first_byte, 6),
             "total_seconds": round(outcome.total, 6),
             "saved_seconds": _saved(outcomes, outcome),
@@ -85,12 +93,24 @@ def _cells(outcome: Outcome, upstream: float | None) -> tuple[Text | str, ...]:
         who,
         Text(step.question),
         Text(outcome.layer, style=colour),
-        "" if outcome.similarity is None else f"{outcome.similarity:.3f}",
-        _milliseconds(outcome.first_byte),
+        # Known once the question has been read for its meaning.
+        "" if outcome.decision["outcome"] == "no_lookup" else outcome.category,
+        _verdict(outcome.decision),
         _milliseconds(outcome.total),
         saved,
+        _milliseconds(outcome.first_byte),
         Text(outcome.answer),
     )
+
+
+def _verdict(decision: Mapping[str, str]) -> str:
+    """Say what spoke for or against the nearest question; empty where none was near."""
+    if "guard" in decision:
+        return f"guard: {decision['guard']}"
+    if "score" not in decision:
+        return ""
+    sign = ">=" if decision["outcome"] == "served" else "<"
+    return f"{float(decision['score']):.3f} {sign} {float(decision['threshold']):.2f}"
 
 
 def _saved(outcomes: Sequence[Outcome], outcome: Outcome) -> float | None:

@@ -66,13 +66,16 @@ def run_demo(*, keep: bool, as_json: bool) -> int:
 
 
 def _config(folder: Path) -> Config:
-    """Embedded defaults with a store of its own; the model prepared once stays for next time."""
+    """Embedded defaults with a store of its own; the model prepared once stays for next time.
+
+    The lab model computes on the same cores, so that the verifier may take its time.
+    """
     lab = {"name": "lab", "local": "lab", "default_model": MODEL}
     store = {"path": str(folder / "answers.sqlite3")}
     cache_dir = str(default_cache_dir(os.environ))
     # No checks in the background: what is shown would compete with them for the processor.
-    shadow = {"share": 0}
-    settings = {"cache_dir": cache_dir, "store": store, "upstreams": [lab], "shadow": shadow}
+    tuned = {"shadow": {"share": 0}, "semantic": {"verify_seconds": 2.0}}
+    settings = {"cache_dir": cache_dir, "store": store, "upstreams": [lab], **tuned}
     return load_config(settings, env={})
 
 

@@ -56,7 +56,7 @@ def farthest(encoder: CrossEncoder, reference: NDArray[np.float32]) -> float:
     mixed = np.empty_like(alone)
     for start in range(_APART):
         mixed[start::_APART] = encoder.logits(PROBES[start::_APART])
-    both = np.stack([probabilities(alone), probabilities(mixed)])
+    both = np.stack([alone, mixed])
     if not np.isfinite(both).all():
         return 1.0
-    return float(np.abs(both - reference).max())
+    return float(np.abs(probabilities(both) - reference).max())

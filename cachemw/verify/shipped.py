@@ -10,6 +10,7 @@ import numpy as np
 from cachemw_policies.likeness import FEATURES, features
 from cachemw_policies.trees import Trees
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from cachemw.errors import ConfigError
@@ -74,7 +75,7 @@ def _load_trees(files: VerifierFiles, variant: str) -> Trees:
             if name.startswith(prefix)
         }
         trees = Trees.from_arrays(arrays)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ConfigError(f"{KEY}: {files.trees} cannot be used: {error}") from error
     if trees.features != len(COLUMNS[variant]):
         raise ConfigError(f"{KEY}: {files.trees} is of another version: {trees.features} features")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from cachemw.embed.base import RuntimeUnusable
@@ -76,9 +77,11 @@ def load_module(files: VerifierFiles) -> torch.nn.Module:
 
     config = BertConfig.from_json_file(str(files.base.directory / "config.json"))
     module = CrossEncoderModule(config)
-    state = {name: torch.from_numpy(value) for name, value in encoder_state(files).items()}
     try:
+        state = {name: torch.from_numpy(value) for name, value in encoder_state(files).items()}
         left = module.load_state_dict(state, strict=False)
+    except (OSError, KeyError, SafetensorError) as error:
+        raise RuntimeUnusable(f"its weights cannot be read: {error}") from error
     except RuntimeError as error:
         raise RuntimeUnusable(f"its weights are not of this shape: {error}") from error
     if left.missing_keys or left.unexpected_keys:

@@ -173,6 +173,7 @@ def report(pairs: Judged, scores: str, plan: Plan, day: str, part: str) -> str:
 _ABOUT: Mapping[str, str] = {
     "as it is": "Pairs as they are.",
     "20 % duplicates": "Of the candidates 20 % are duplicates, the others as hard.",
+    "68 % duplicates": "Of the candidates 68 % are duplicates, the others as hard.",
     "46 %, then 15 % duplicates": "The base rate falls midway.",
     "short, then long questions": (
         "The first half asks short questions, 46 % of them duplicates; the second long ones, 30 %."

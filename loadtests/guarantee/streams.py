@@ -95,6 +95,7 @@ def alike(pairs: Judged) -> NDArray[np.bool_]:
 STREAMS: Mapping[str, Draw] = {
     "as it is": as_is,
     "20 % duplicates": at_rate(0.20),
+    "68 % duplicates": at_rate(0.68),
     "46 %, then 15 % duplicates": then(at_rate(0.46), at_rate(0.15)),
     "short, then long questions": then(at_rate(0.46, short), at_rate(0.30, lengthy)),
     "then harder others": then(at_rate(0.40), at_rate(0.40, alike)),

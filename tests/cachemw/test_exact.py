@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 
 import pytest
+from cachemw_policies.category import CategoryPolicy, PolicySet
 
 from cachemw.errors import StoreUnavailable
 from cachemw.exact import ExactTier, Miss, Resident
@@ -14,7 +15,8 @@ from cachemw.metrics import Metrics
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document
 from cachemw.stores.memory import MemoryStore
-from tests.support.service import Clock
+from tests.support.service import Clock, policy_set
+from tests.support.tiers import board, exact_tier
 
 KEY = b"k" * 32
 DOCUMENT = Document(
@@ -51,13 +53,24 @@ class CountingStore(MemoryStore):
 
 
 class World:
-    def __init__(self, memory_bytes: int = 1 << 20) -> None:
+    def __init__(self, memory_bytes: int = 1 << 20, policies: PolicySet | None = None) -> None:
         self.clock = Clock(1000.0)
         self.store = CountingStore(self.clock, 1 << 20)
         self.lru: ByteLru[Resident] = ByteLru(memory_bytes)
         self.metrics = Metrics()
         self.state = DependencyState("store", self.metrics.store_up.set)
-        self.tier = ExactTier(self.lru, self.store, self.state, self.metrics, self.clock)
+        self.categories = board(policies)
+        self.tier = self.over(self.store)
+
+    def over(self, store: MemoryStore) -> ExactTier:
+        return exact_tier(
+            store,
+            self.clock,
+            self.metrics,
+            lru=self.lru,
+            state=self.state,
+            categories=self.categories,
+        )
 
 
 async def test_nothing_there() -> None:
@@ -158,7 +171,7 @@ async def test_what_is_removed_during_a_read_does_not_stay_in_memory() -> None:
             world.tier.forget([key])
             return document
 
-    world.tier = ExactTier(world.lru, Slow(world.clock, 1), world.state, world.metrics, world.clock)
+    world.tier = world.over(Slow(world.clock, 1))
     await world.tier.find(KEY)
     assert len(world.lru) == 0
 
@@ -168,3 +181,48 @@ async def test_forgetting_all_empties_memory() -> None:
     await world.tier.put(DOCUMENT)
     world.tier.forget_all()
     assert (len(world.lru), world.lru.bytes) == (0, 0)
+
+
+FACTS = replace(DOCUMENT, category="facts", expires_at=9000.0)
+
+
+def _facts(**policy: object) -> PolicySet:
+    return policy_set(CategoryPolicy("facts", **policy))  # type: ignore[arg-type]
+
+
+async def test_the_ttl_of_its_category_ends_it_before_the_store_does() -> None:
+    world = World(policies=_facts(ttl=50.0))
+    await world.tier.put(FACTS)
+    world.clock.now = 1049.0
+    assert isinstance(await world.tier.find(KEY), Resident)
+    world.clock.now = 1050.0
+    assert await world.tier.find(KEY) is Miss.TOO_OLD
+
+
+async def test_under_load_it_is_served_for_longer_and_no_longer_when_that_is_over() -> None:
+    world = World(policies=_facts(ttl=50.0, ttl_overload=150.0))
+    await world.tier.put(FACTS)
+    world.clock.now = 1080.0
+    for load, servable in ((1.0, True), (0.5, True), (0.2, False), (0.0, False)):
+        assert isinstance(await world.tier.find(KEY, load=load), Resident) == servable
+
+
+async def test_what_may_no_longer_be_cached_is_not_served() -> None:
+    world = World(policies=_facts(ttl=50.0))
+    await world.tier.put(FACTS)
+    assert isinstance(await world.tier.find(KEY), Resident)
+    world.categories.use(_facts(ttl=50.0, allow_caching=False), None)
+    assert await world.tier.find(KEY) is Miss.TOO_OLD
+
+
+async def test_several_are_read_at_once_in_their_order_and_whatever_their_age() -> None:
+    world = World()
+    other = replace(DOCUMENT, key=b"o" * 32)
+    await world.tier.put(other)
+    await world.store.put(DOCUMENT)
+    found = await world.tier.find_all([KEY, b"n" * 32, other.key])
+    documents = [one.document if isinstance(one, Resident) else one for one in found]
+    assert documents == [DOCUMENT, Miss.ABSENT, other]
+    world.tier.forget_all()
+    world.store.failing = frozenset({"get"})
+    assert await world.tier.find_all([KEY]) == [Miss.UNKNOWN]

@@ -13,9 +13,9 @@ from cachemw_policies.quota import Amount
 from cachemw_policies.shadowing import ShadowSettings
 from cachemw_policies.thresholds import GuaranteeSettings
 
+from cachemw.categories.board import BoardSettings
 from cachemw.config import Config, admin_token_sha256, load_config, store_url
 from cachemw.errors import ConfigError
-from cachemw.categories.board import BoardSettings
 from cachemw.lookup import LookupSettings
 from cachemw.semantic import SemanticSettings
 from cachemw.settings import (

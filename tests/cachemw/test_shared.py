@@ -12,9 +12,7 @@ from cachemw.ask import Ask
 from cachemw.directives import Directives
 from cachemw.endpoints.table import endpoints
 from cachemw.errors import StoreUnavailable, UpstreamUnavailable
-from cachemw.exact import ExactTier, Resident
 from cachemw.flight import Flight, FlightHead, FlightMemory, Piece
-from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
 from cachemw.replay import Replayer, ReplaySettings
 from cachemw.shared import SharedCall, SharedSettings
@@ -23,6 +21,7 @@ from cachemw.stores.base import Document
 from cachemw.stores.leases import Lease, Leases
 from cachemw.stores.memory import MemoryStore
 from tests.support.service import Clock, plain_of
+from tests.support.tiers import board, exact_tier
 
 KEY = b"k" * 32
 
@@ -90,11 +89,14 @@ class World:
         self.metrics = Metrics()
         self.caller = Caller(self)
         self.state = DependencyState("leases")
-        exact = ExactTier(
-            ByteLru[Resident](0), self.store, DependencyState("store"), self.metrics, self.clock
-        )
+        categories = board()
+        exact = exact_tier(self.store, self.clock, self.metrics, categories=categories)
         replayer = Replayer(
-            ReplaySettings(), self.metrics, clock=self.clock, rng=cast("Any", FixedRandom())
+            ReplaySettings(),
+            self.metrics,
+            clock=self.clock,
+            rng=cast("Any", FixedRandom()),
+            age_of=categories.freshness,
         )
         self.shared = SharedCall(
             SharedSettings(max_wait=max_wait, renew=0.005),

@@ -8,25 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cachemw_policies.quota import Amount
 
+from cachemw.categories.source import PolicySource
 from cachemw.changes import ChangeFeed
 from cachemw.checkpoint.checkpointer import Checkpointer
 from cachemw.embed.settings import EmbedderSettings
 from cachemw.errors import CachemwError, StoreUnavailable
-from cachemw.exact import ExactTier, Resident
+from cachemw.exact import Resident
 from cachemw.gauges import Gauges
 from cachemw.http.control import Readiness
 from cachemw.index.partitions import IndexSettings
-from cachemw.loading import LoadingSettings, SemanticLoader
+from cachemw.loading import LoadedInto, LoadingSettings, SemanticLoader
 from cachemw.lru import ByteLru
 from cachemw.metrics import Metrics
-from cachemw.semantic import SemanticSettings, SemanticTier
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document, Embedded, IndexRow
 from cachemw.stores.memory import MemoryStore
 from cachemw.stores.settings import StoreSettings
-from cachemw.upkeep import Upkeep, UpkeepSettings
+from cachemw.upkeep import Kept, Upkeep, UpkeepSettings
+from cachemw.verify.settings import VerifierSettings
+from tests.cachemw import parts
 from tests.support.service import Clock, WordEmbedder, unit
+from tests.support.tiers import exact_tier
 
 NOWHERE = Path("/nowhere")
 
@@ -54,30 +58,38 @@ class World:
         *,
         load: Callable[..., Any] | None = None,
         sweep_seconds: float = 60.0,
+        source: PolicySource | None = None,
     ) -> None:
         self.store = store
         self.metrics = metrics = Metrics()
         self.readiness = Readiness()
         lru: ByteLru[Resident] = ByteLru(1 << 20)
-        clock = Clock()
-        exact = ExactTier(lru, store, DependencyState("store"), metrics, clock)
+        clock: Any = store._clock
+        kept = parts.accounts(clock)
+        self.known = known = parts.board(kept=kept)
+        exact = exact_tier(store, clock, metrics, lru=lru, categories=known)
+        self.evictor = parts.evictor(store, known, clock, Amount(100, 1 << 20))
         feed = ChangeFeed(
-            store, exact, DependencyState("changes"), metrics, origin="me", monotonic=clock
+            store,
+            exact,
+            DependencyState("changes"),
+            metrics,
+            origin="me",
+            monotonic=clock,
+            follower=self.evictor.follower,
         )
         self.state = DependencyState("semantic")
-        tier = SemanticTier(SemanticSettings(0.9, 8, 2000), exact, self.state, metrics)
-        settings = LoadingSettings(NOWHERE, NOWHERE, EmbedderSettings(), IndexSettings())
-        self.loader = (
-            None
-            if load is None
-            else SemanticLoader(settings, tier, feed, self.state, clock=clock, load=load)
-        )
-        self.gauges = Gauges(store, lru, feed, self.loader, metrics)
+        learner = parts.learner(store, known, metrics, source)
+        tier = parts.semantic_tier(known, self.state, metrics, clock)
+        into = LoadedInto(tier, exact, feed, learner, metrics)
+        self.loader = None if load is None else _loader(into, self.state, clock, load)
+        views = parts.views(known, kept, self.evictor, metrics)
+        self.gauges = Gauges(store, lru, feed, self.loader, views, metrics)
         self.upkeep = Upkeep(
-            UpkeepSettings(poll=60.0, sweep=sweep_seconds, snapshot=0.0),
-            store,
-            feed,
-            self.loader,
+            UpkeepSettings(
+                poll=60.0, sweep=sweep_seconds, snapshot=0.0, learn=0.01, policies=0.01, evict=0.01
+            ),
+            Kept(store, feed, self.loader, learner, self.evictor),
             Checkpointer(NOWHERE, IndexSettings(), StoreSettings(), metrics),
             self.gauges,
             self.readiness,
@@ -110,6 +122,15 @@ def document(number: int, *, expires: float = 2e6, fingerprint: str = "f" * 16) 
         completion_tokens=1,
         embedded=Embedded(b"p" * 32, fingerprint, unit(number)),
     )
+
+
+def _loader(
+    into: LoadedInto, state: DependencyState, clock: Clock, load: Callable[..., Any]
+) -> SemanticLoader:
+    settings = LoadingSettings(
+        NOWHERE, NOWHERE, EmbedderSettings(), IndexSettings(), VerifierSettings(), NOWHERE
+    )
+    return SemanticLoader(settings, into, state, clock=clock, load=load, load_judge=lambda *_: None)
 
 
 def _raises(error: Exception) -> Callable[..., Any]:
@@ -191,6 +212,7 @@ async def test_what_has_expired_is_swept_and_counted(clock: Clock) -> None:
     await world.ready()
     clock.now += 10
     await until(lambda: world.metric("evictions_total", category="default", reason="expired") > 0)
+    await until(lambda: world.evictor.view()["default"].held.entries == 1)
     await world.gauges.refresh()
     assert world.metric("entries", category="default") == 1
     await world.upkeep.aclose()
@@ -234,4 +256,49 @@ async def test_what_is_to_be_done_once_loaded_is_done_before_readiness_is_told(
     world.upkeep.start()
     await world.ready()
     assert told == ["starting"]
+    await world.upkeep.aclose()
+
+
+async def test_a_step_that_fails_unforeseen_does_not_end_the_learning(clock: Clock) -> None:
+    world = World(MemoryStore(clock, 1 << 20), load=lambda *_: WordEmbedder())
+    steps: list[int] = []
+
+    async def step() -> None:
+        steps.append(len(steps))
+        if len(steps) == 1:
+            raise ValueError("boom")
+
+    world.upkeep._learner.step = step  # type: ignore[method-assign]
+    world.upkeep.start()
+    await until(lambda: len(steps) >= 3)
+    await world.upkeep.aclose()
+
+
+async def test_labels_of_other_processes_are_learnt_from(clock: Clock) -> None:
+    store = MemoryStore(clock, 1 << 20)
+    world = World(store, load=lambda *_: WordEmbedder())
+    world.upkeep.start()
+    await world.ready()
+    await store.evidence().append([parts.label(0.99, scale=world.known.scale)], b"x" * 16)
+    await until(lambda: world.known.standing("default").estimate.labels == 1)
+    await world.upkeep.aclose()
+
+
+async def test_a_changed_policy_file_comes_into_force(clock: Clock, tmp_path: Path) -> None:
+    file = tmp_path / "policy.yaml"
+    file.write_text("categories: {code: {ttl: 1h}}")
+    source = PolicySource(file, parts.policies())
+    world = World(MemoryStore(clock, 1 << 20), source=source)
+    world.upkeep.start()
+    await until(lambda: "code" in world.known.policies.names)
+    await world.upkeep.aclose()
+
+
+async def test_a_full_store_is_emptied(clock: Clock) -> None:
+    store = MemoryStore(clock, 1 << 20)
+    world = World(store)
+    for number in range(120):
+        await store.put(document(number))
+    world.upkeep.start()
+    await until(lambda: len(store._entries) <= 97)
     await world.upkeep.aclose()

@@ -45,6 +45,8 @@ async def ask_for(text: str, **headers: str) -> Ask:
         bodies=BodyMemory(1 << 20),
         key_headers=(),
         monotonic=asyncio.get_running_loop().time,
+        named=lambda wanted: wanted,
+        load_of=lambda _: 0.0,
     )
     return await reader.read(request, CHAT)
 
@@ -102,14 +104,18 @@ class Noted:
     labels: list[Label] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
     changes: list[bool] = field(default_factory=list)
+    told: list[tuple[str, bool]] = field(default_factory=list)
     on_label: Callable[[Label], None] | None = None
 
     def __post_init__(self) -> None:
         budget = CheckBudget(self.in_flight, self.per_minute, self.clock)
         state = DependencyState("checks", self.changes.append)
-        sinks = Sinks(self.on_label or self.labels.append, self._count)
+        sinks = Sinks(self.on_label or self.labels.append, self._count, self._compared)
         self.runner = CheckRunner(self.source, self.comparer, budget, sinks, state, self.clock)
 
     def _count(self, source: Source, outcome: str) -> None:
         assert source is self.source
         self.counts.append(outcome)
+
+    def _compared(self, category: str, told: bool) -> None:  # noqa: FBT001
+        self.told.append((category, told))

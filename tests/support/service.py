@@ -177,6 +177,8 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
         cache, upkeep, flights, learning = (
             joined[name] for name in ("cache", "upkeep", "flights", "learning")
         )
+        # What is back is believed at once, where the store may be one of several servers only later.
+        cache.state._settle_s = 0.0
         stack.push_async_callback(_down, upkeep, flights, learning)
         index = await _loaded(parts, upkeep._loader, cache.semantic)
         yield Assembled(

@@ -13,11 +13,15 @@ STREAM = (
 )
 
 
-def client(body: bytes, *, status: int = 200, similarity: str = "") -> httpx.Client:
+def client(body: bytes, *, status: int = 200) -> httpx.Client:
     def answer(request: httpx.Request) -> httpx.Response:
         assert request.headers["authorization"] == "Bearer demo-bob"
-        headers = {"x-cachemw-layer": "exact"}
-        headers |= {"x-cachemw-similarity": similarity} if similarity else {}
+        assert request.headers["x-cachemw-explain"] == "1"
+        headers = {
+            "x-cachemw-layer": "semantic",
+            "x-cachemw-category": "factual",
+            "x-cachemw-decision": "category=factual; outcome=served; threshold_by=cold_start",
+        }
         return httpx.Response(status, content=body, headers=headers)
 
     return httpx.Client(transport=httpx.MockTransport(answer), base_url="http://proxy/v1")
@@ -25,10 +29,12 @@ def client(body: bytes, *, status: int = 200, similarity: str = "") -> httpx.Cli
 
 @pytest.mark.parametrize(("body", "stream"), [(PLAIN, False), (STREAM, True)])
 def test_both_forms_are_read(body: bytes, *, stream: bool) -> None:
-    step = Step("again", "Where?", "exact", tenant="bob", stream=stream)
-    with client(body, similarity="0.9712") as http:
+    step = Step("again", "Where?", "semantic", tenant="bob", stream=stream)
+    with client(body) as http:
         outcome = ask(http, "m", step)
-    assert (outcome.answer, outcome.layer, outcome.similarity) == ("Paris.", "exact", 0.9712)
+    assert (outcome.answer, outcome.layer, outcome.category) == ("Paris.", "semantic", "factual")
+    assert outcome.decision["outcome"] == "served"
+    assert outcome.decision["threshold_by"] == "cold_start"
     assert outcome.as_expected
     assert 0 < outcome.first_byte <= outcome.total
 

@@ -23,6 +23,14 @@ def test_every_request_is_answered_from_the_layer_it_should_be(embedder_cache: P
     lines = [json.loads(line) for line in finished.stdout.splitlines()]
     assert [line["layer"] for line in lines] == [line["expected"] for line in lines]
     assert finished.returncode == 0, finished.stderr
-    answers = {line["question"]: line["answer"] for line in lines if line["layer"] == "upstream"}
-    assert "Madrid" in answers["What is the capital of Spain?"]
-    assert "Light" in answers["How do I turn off dark mode?"]
+    for line in lines:
+        if line["layer"] == "semantic":
+            assert float(line["decision"]["score"]) >= float(line["decision"]["threshold"])
+    missed = {line["question"]: line for line in lines if line["layer"] == "upstream"}
+    numbers, opposites = missed["What is 2+3?"], missed["How do I turn off dark mode?"]
+    assert (numbers["decision"]["guard"], numbers["category"]) == ("numbers", "math")
+    assert "5" in numbers["answer"]
+    assert opposites["decision"]["guard"] == "antonyms"
+    assert "Light" in opposites["answer"]
+    unsure = missed["What is the name of France's capital?"]["decision"]
+    assert unsure["outcome"] == "below_threshold"

@@ -1,21 +1,14 @@
-"""A shadow check in the running service: the call of a miss, behind the back of a served hit."""
+"""Checks in the running service: what a served hit, and one that was not served, come to."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from random import Random
-from typing import Any
 
 import pytest
 
-from cachemw.ask import Ask
-from cachemw.shadow.checks import CheckSettings, Circumstances, ShadowChecks
-from cachemw.shadow.compare import Comparer
-from cachemw.shadow.runner import Scored
-from cachemw.stores.base import Document
-from tests.support.checks import Noted
+from tests.support.asgi import AsgiReply
 from tests.support.service import (
     Assembled,
     EchoUpstream,
@@ -28,44 +21,20 @@ from tests.support.service import (
     text_of,
 )
 
-
-class Checked:
-    """The service with every semantic hit checked; what is wrong leaves the store."""
-
-    def __init__(self, service: Assembled) -> None:
-        self.service = service
-        self.noted = Noted(comparer=Comparer())
-        self.removed: list[Document] = []
-        path: Any = getattr(service.surface._answer, "__self__")  # noqa: B009
-        calls = path._calls
-        self.checks = ShadowChecks(
-            CheckSettings(),
-            self.noted.runner,
-            lambda ask: calls._join(ask) or calls._lead(ask),
-            Circumstances(lambda _: 1.0, lambda _: 0.0, lambda _: True),
-            self._remove,
-            Random(1),
-        )
-        find = path._semantic.find
-
-        async def found(ask: Ask) -> Any:
-            hit = await find(ask)
-            if hit is not None:
-                scored = Scored(hit.resident.document, 0.99, "default", "cosine")
-                self.checks.consider(ask, scored)
-            return hit
-
-        path._semantic.find = found
-
-    async def _remove(self, document: Document) -> None:
-        self.removed.append(document)
-        await self.service.store.delete(document.key)
+SAID = "3 + 4 = 7 eggs"
+FRESH = [(SAID, "same"), ("3 + 5 = 8 eggs", "different")]
 
 
 @asynccontextmanager
-async def checked(upstream: EchoUpstream) -> AsyncIterator[Checked]:
-    async with assembled(Parts(embedder=WordEmbedder(), upstream=upstream)) as service:
-        yield Checked(service)
+async def checked(credentials: str) -> AsyncIterator[Assembled]:
+    """Yield the service with every semantic hit checked, and one answer that may be hit."""
+    shadow = {"share": 1.0, "dense": 100, "credentials": credentials}
+    parts = Parts(embedder=WordEmbedder(), config={"shadow": shadow})
+    async with assembled(parts) as service:
+        _says(service.upstream, SAID)
+        await service.client.ask(chat("eggs in all?"))
+        await service.settled()  # its place in the index comes after its reply
+        yield service
 
 
 def _says(upstream: EchoUpstream, text: str, *, stream: bool = False) -> None:
@@ -75,30 +44,70 @@ def _says(upstream: EchoUpstream, text: str, *, stream: bool = False) -> None:
         upstream.reply = (200, b"application/json", [json.dumps(plain_of(text)).encode()])
 
 
+async def _asked(service: Assembled, *, stream: bool = False, **headers: str) -> AsgiReply:
+    reply = await service.client.ask(chat("eggs in total?", stream=stream), **headers)
+    await service.settled()
+    await service.learning.learner.step()
+    return reply
+
+
 @pytest.mark.parametrize("stream", [False, True])
-@pytest.mark.parametrize(
-    ("fresh", "outcome"), [("3 + 4 = 7 eggs", "same"), ("3 + 5 = 8 eggs", "different")]
-)
+@pytest.mark.parametrize(("fresh", "outcome"), FRESH)
 async def test_a_hit_is_checked(stream: bool, fresh: str, outcome: str) -> None:
-    upstream = EchoUpstream()
-    async with checked(upstream) as world:
-        client = world.service.client
-        _says(upstream, "3 + 4 = 7 eggs")
-        await client.ask(chat("eggs in all?"))
-        await world.service.flights.drain(5.0)  # its place in the index comes after its reply
-        _says(upstream, fresh, stream=stream)
-        saved = world.service.metric("saved_tokens_total", kind="completion")
-        hit = await client.ask(chat("eggs in total?", stream=stream))
-        assert (hit.layer, text_of(hit.body)) == ("semantic", "3 + 4 = 7 eggs")
-        await world.noted.runner.drain(5.0)
-        await world.service.flights.drain(5.0)
-        assert world.noted.counts == [outcome]
-        assert [label.right for label in world.noted.labels] == [outcome == "same"]
-        assert len(world.removed) == (outcome == "different")
+    """The call of a miss, behind the back of a hit that was served."""
+    async with checked("any") as service:
+        _says(service.upstream, fresh, stream=stream)
+        saved = service.metric("saved_tokens_total", kind="completion")
+        hit = await _asked(service, stream=stream)
+        assert (hit.layer, text_of(hit.body)) == ("semantic", SAID)
+        assert service.metric("checks_total", source="shadow", outcome=outcome) == 1
+        verdict = "right" if outcome == "same" else "wrong"
+        assert service.metric("labels_total", source="shadow", verdict=verdict) == 1
+        # It has come back from the store, where labels of all processes meet.
+        estimate = service.categories.standing("default").estimate
+        assert (estimate.labels, estimate.errors) == (1, outcome == "different")
         # It went upstream with what the client sent, and is no answer that was saved twice.
-        assert len(upstream.calls) == 2
-        assert (b"authorization", b"Bearer sk-alice") in upstream.calls[1].headers
-        assert world.service.metric("saved_tokens_total", kind="completion") == saved + 5
-        # The fresh answer is stored under the asker's own key.
-        again = await client.ask(chat("eggs in total?"))
+        calls = service.upstream.calls
+        assert len(calls) == 2
+        assert (b"authorization", b"Bearer sk-alice") in calls[1].headers
+        assert service.metric("saved_tokens_total", kind="completion") == saved + 5
+        # The fresh answer is stored under the asker's own key, and what was wrong is gone.
+        again = await _asked(service)
         assert (again.layer, text_of(again.body)) == ("exact", fresh)
+        served = await service.store.get(bytes.fromhex(hit.header("x-cachemw-entry")))
+        assert (served is None) == (outcome == "different")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(("fresh", "outcome"), FRESH)
+async def test_where_the_client_pays_a_hit_is_asked_anew_and_compared(
+    stream: bool, fresh: str, outcome: str
+) -> None:
+    """Its one call is the answer that it gets: it pays for none that it does not."""
+    async with checked("withhold") as service:
+        _says(service.upstream, fresh, stream=stream)
+        reply = await _asked(service, stream=stream, x_cachemw_explain="1")
+        assert (reply.layer, text_of(reply.body)) == ("upstream", fresh)
+        assert "outcome=served" in reply.header("x-cachemw-decision")
+        assert "withheld=to_check" in reply.header("x-cachemw-decision")
+        assert len(service.upstream.calls) == 2
+        assert service.metric("checks_total", source="miss", outcome=outcome) == 1
+        estimate = service.categories.standing("default").estimate
+        assert (estimate.labels, estimate.errors) == (1, outcome == "different")
+
+
+@pytest.mark.parametrize("directive", ["no-store", "only-if-cached"])
+async def test_what_the_client_forbids_is_not_asked_anew(directive: str) -> None:
+    async with checked("withhold") as service:
+        reply = await _asked(service, cache_control=directive)
+        assert (reply.layer, text_of(reply.body)) == ("semantic", SAID)
+        assert len(service.upstream.calls) == 1
+
+
+async def test_with_a_share_of_nothing_nothing_is_checked() -> None:
+    async with assembled(Parts(embedder=WordEmbedder())) as service:
+        await service.client.ask(chat("eggs in all?"))
+        await service.settled()
+        assert (await _asked(service)).layer == "semantic"
+        assert len(service.upstream.calls) == 1
+        assert service.metric("checks_total", source="shadow", outcome="same") == 0

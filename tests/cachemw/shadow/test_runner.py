@@ -25,6 +25,7 @@ async def test_only_what_is_sure_is_a_label(outcome: Outcome, labels: list[bool]
     assert noted.runner.labelled(scored("a", 0.91), outcome) == outcome.value
     expected = [Label("facts", 0.91, right, Source.MISS, "scale-1", 5000.0) for right in labels]
     assert noted.labels == expected
+    assert noted.told == [("facts", bool(labels))]
 
 
 async def test_the_comparer_gets_the_question() -> None:
