@@ -274,12 +274,11 @@ async def test_a_step_that_fails_unforeseen_does_not_end_the_learning(clock: Clo
     await world.upkeep.aclose()
 
 
-async def test_labels_of_other_processes_are_learnt_from(clock: Clock) -> None:
-    store = MemoryStore(clock, 1 << 20)
-    world = World(store, load=lambda *_: WordEmbedder())
+async def test_what_is_judged_is_learnt_from(clock: Clock) -> None:
+    world = World(MemoryStore(clock, 1 << 20), load=lambda *_: WordEmbedder())
     world.upkeep.start()
     await world.ready()
-    await store.evidence().append([parts.label(0.99, scale=world.known.scale)], b"x" * 16)
+    world.upkeep._learner._book.judge(parts.label(0.99, scale=world.known.scale))
     await until(lambda: world.known.standing("default").estimate.labels == 1)
     await world.upkeep.aclose()
 
