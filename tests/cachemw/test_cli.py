@@ -43,11 +43,11 @@ def test_check_config_names_what_is_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "bad.yaml"
-    path.write_text(GOOD + "semantic: {treshold: 0.9}\n")
+    path.write_text(GOOD + "semantic: {min_similarty: 0.9}\n")
     assert main(["check-config", str(path)]) == EXIT_CONFIG
     said = capsys.readouterr().err
-    assert "semantic.treshold" in said
-    assert "threshold" in said
+    assert "semantic.min_similarty" in said
+    assert "did you mean 'min_similarity'?" in said
 
 
 @pytest.mark.parametrize("arguments", [[], ["serv"], ["serve", "--port", "99999"]])

@@ -26,7 +26,9 @@ from cachemw.stores.evidence_rows import (
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCORES = st.floats(0, 1)
 TIMES = st.floats(allow_nan=False, allow_infinity=False)
-LABELS = st.builds(Label, NAMES, SCORES, st.booleans(), st.sampled_from(Source), NAMES, TIMES)
+LABELS = st.builds(
+    Label, NAMES, SCORES, st.booleans(), st.sampled_from(Source), NAMES, TIMES, SCORES
+)
 HITS = st.builds(Served, NAMES, st.binary(max_size=40), NAMES, NAMES, SCORES, NAMES, TIMES)
 
 LABEL = Label("faq", 0.75, True, Source.SHADOW, "verifier-1", 1.5)
@@ -80,13 +82,13 @@ NO_LABELS: list[tuple[int, object]] = [
     (5, None),
     (5, "1"),
     (5, True),
-    *((3, value) for value in NO_SCORES),
+    *((field, value) for field in (3, 6) for value in NO_SCORES),
 ]
 
 
 @pytest.mark.parametrize(("field", "value"), NO_LABELS)
 def test_a_label_that_nobody_wrote(field: int, value: object) -> None:
-    fields: list[object] = ["faq", "shadow", "verifier-1", 0.75, True, 1.5]
+    fields: list[object] = ["faq", "shadow", "verifier-1", 0.75, True, 1.5, 1.0]
     assert decode_label(sealed(fields)) == LABEL
     fields[field] = value
     with pytest.raises(CorruptEvidence):
@@ -109,6 +111,9 @@ def test_a_score_that_is_no_number_is_never_read() -> None:
         wrong = Label("faq", score, True, Source.SHADOW, "verifier-1", 1.5)
         with pytest.raises(CorruptEvidence):
             decode_label(encode_label(wrong))
+        heavy = Label("faq", 0.5, True, Source.MISS, "verifier-1", 1.5, weight=score)
+        with pytest.raises(CorruptEvidence):
+            decode_label(encode_label(heavy))
 
 
 def test_damaged_rows_are_counted_and_those_of_others_left() -> None:
