@@ -33,18 +33,17 @@ def print_table(console: Console, outcomes: Sequence[Outcome]) -> None:
     table.add_column("layer", no_wrap=True, min_width=8)
     table.add_column("category", no_wrap=True, min_width=8)
     table.add_column("verdict", no_wrap=True, min_width=_VERDICT)
-    for heading in ("total", "saved"):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=8)
+    for heading in ("total", "first byte", "saved") if with_answers else ("total",):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=max(8, len(heading)))
     if with_answers:
-        table.add_column("first byte", justify="right", no_wrap=True, min_width=10)
         table.add_column("answer", overflow="ellipsis", no_wrap=True, max_width=40)
     for outcome in outcomes:
         cells = _cells(outcome, _upstream_seconds(outcomes, outcome))
-        table.add_row(*(cells if with_answers else cells[:-2]))
+        table.add_row(*(cells if with_answers else cells[:-3]))
     console.print(table)
     console.print(
         "verdict: the verifier's score of the nearest question against what the category asks for, "
-        "or the guard that found a difference. saved: against the first answer."
+        "or the guard that found a difference."
     )
 
 
@@ -97,8 +96,8 @@ def _cells(outcome: Outcome, upstream: float | None) -> tuple[Text | str, ...]:
         "" if outcome.decision["outcome"] == "no_lookup" else outcome.category,
         _verdict(outcome.decision),
         _milliseconds(outcome.total),
-        saved,
         _milliseconds(outcome.first_byte),
+        saved,
         Text(outcome.answer),
     )
 

@@ -7,7 +7,6 @@ from cachemw.demo.client import Outcome
 from cachemw.demo.report import print_json, print_summary, print_table
 from cachemw.demo.session import Step
 
-
 NO_LOOKUP = {"outcome": "no_lookup"}
 SERVED = {"outcome": "served", "threshold": "0.9400", "score": "0.9712"}
 BELOW = {"outcome": "below_threshold", "threshold": "0.9400", "score": "0.8600"}
