@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -11,6 +10,8 @@ from numpy.typing import NDArray
 
 from cachemw.embed.model_files import find_model
 from cachemw.verify.cross_encoder import CrossEncoder, PairTokens, probabilities
+
+TOKENS = PairTokens(find_model("minilm").directory / "tokenizer.json")
 
 
 class RecordingSession:
@@ -29,14 +30,9 @@ class RecordingSession:
         self.closed = True
 
 
-@pytest.fixture(scope="module")
-def tokens() -> PairTokens:
-    return PairTokens(find_model("minilm").directory / "tokenizer.json")
-
-
-def test_a_pair_is_laid_out_as_in_training(tokens: PairTokens) -> None:
+def test_a_pair_is_laid_out_as_in_training() -> None:
     session = RecordingSession()
-    CrossEncoder(tokens, session).logits([("Hello there", "hello")])
+    CrossEncoder(TOKENS, session).logits([("Hello there", "hello")])
     (inputs,) = session.given
     assert inputs["input_ids"].tolist() == [[101, 7592, 2045, 102, 7592, 102, 0, 0]]
     assert inputs["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 0, 0]]
@@ -44,9 +40,9 @@ def test_a_pair_is_laid_out_as_in_training(tokens: PairTokens) -> None:
     assert all(value.dtype == np.int64 for value in inputs.values())
 
 
-def test_each_question_is_cut_on_its_own(tokens: PairTokens) -> None:
+def test_each_question_is_cut_on_its_own() -> None:
     session = RecordingSession()
-    found = CrossEncoder(tokens, session).logits(
+    found = CrossEncoder(TOKENS, session).logits(
         [("hello " * 300, "one"), ("one", "hello " * 300), ("hello " * 300, "there " * 300)]
     )
     assert found.tolist() == [84, 84, 163]
@@ -56,9 +52,9 @@ def test_each_question_is_cut_on_its_own(tokens: PairTokens) -> None:
     assert (long["input_ids"][-1][second] == [*[2045] * 80, 102]).all()
 
 
-def test_special_tokens_in_a_question_do_not_end_it_early(tokens: PairTokens) -> None:
+def test_special_tokens_in_a_question_do_not_end_it_early() -> None:
     session = RecordingSession()
-    CrossEncoder(tokens, session).logits([("a [SEP] b", "c")])
+    CrossEncoder(TOKENS, session).logits([("a [SEP] b", "c")])
     types = session.given[0]["token_type_ids"][0]
     ids = session.given[0]["input_ids"][0]
     assert types.sum() == 2
@@ -69,9 +65,8 @@ def test_special_tokens_in_a_question_do_not_end_it_early(tokens: PairTokens) ->
 def test_scores_keep_their_order_in_small_batches_of_few_shapes(
     lengths: list[tuple[int, int]],
 ) -> None:
-    tokens = PairTokens(find_model("minilm").directory / "tokenizer.json")
     session = RecordingSession()
-    found = CrossEncoder(tokens, session).logits([("hi " * a, "hi " * b) for a, b in lengths])
+    found = CrossEncoder(TOKENS, session).logits([("hi " * a, "hi " * b) for a, b in lengths])
     assert found.tolist() == [min(a, 80) + min(b, 80) + 3 for a, b in lengths]
     for call in session.given:
         rows, width = call["input_ids"].shape
@@ -80,9 +75,9 @@ def test_scores_keep_their_order_in_small_batches_of_few_shapes(
         assert not call["input_ids"][call["attention_mask"] == 0].any()
 
 
-def test_closing_releases_the_session(tokens: PairTokens) -> None:
+def test_closing_releases_the_session() -> None:
     session = RecordingSession()
-    CrossEncoder(tokens, session).close()
+    CrossEncoder(TOKENS, session).close()
     assert session.closed
 
 

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from cachemw.verify.files import find_verifier
+from cachemw.verify.files import ENCODER_FILE, find_verifier
 from cachemw.verify.torch_model import encoder_state
 
 LOADS = """
@@ -18,10 +16,11 @@ from pathlib import Path
 from cachemw.embed.base import RuntimeUnusable
 from cachemw.verify.files import find_verifier
 from cachemw.verify.torch_model import load_module
-try:
-    load_module(replace(find_verifier(), directory=Path(sys.argv[1])))
-except RuntimeUnusable as error:
-    print(error)
+for directory in sys.argv[1:]:
+    try:
+        load_module(replace(find_verifier(), directory=Path(directory)))
+    except RuntimeUnusable as error:
+        print(" ".join(str(error).split()))
 """
 
 
@@ -39,13 +38,17 @@ def test_matrices_are_scaled_by_rows_and_embeddings_are_the_base_models() -> Non
 
 
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path, python: Callable[..., str]) -> None:
-    files = find_verifier()
-    shutil.copytree(files.directory, tmp_path / "copy")
-    copy = replace(files, directory=tmp_path / "copy")
-    weights = load_file(files.encoder)
-    save_file({n: w for n, w in weights.items() if n != "head.bias"}, copy.encoder)
-    assert "not those of the model" in python(LOADS, str(copy.directory))
-    save_file({**weights, "head.weight": np.zeros((1, 7), np.float16)}, copy.encoder)
-    assert "not of this shape" in python(LOADS, str(copy.directory))
-    copy.encoder.write_bytes(b"nothing of use")
-    assert "cannot be read" in python(LOADS, str(copy.directory))
+    weights = load_file(find_verifier().encoder)
+    less = {name: value for name, value in weights.items() if name != "head.bias"}
+    other = {**weights, "head.weight": np.zeros((1, 7), np.float16)}
+    folders = [tmp_path / name for name in ("less", "other", "unreadable")]
+    for folder, content in zip(folders, (less, other, None), strict=True):
+        folder.mkdir()
+        if content is None:
+            (folder / ENCODER_FILE).write_bytes(b"nothing of use")
+        else:
+            save_file(content, folder / ENCODER_FILE)
+    first, second, third = python(LOADS, *map(str, folders)).splitlines()
+    assert "not those of the model" in first
+    assert "not of this shape" in second
+    assert "cannot be read" in third
