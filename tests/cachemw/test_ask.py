@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from cachemw_policies.category import CategoryPolicy, PolicySet
 
 from cachemw.ask import Ask, AskReader
 from cachemw.directives import Mode
@@ -17,6 +18,8 @@ from cachemw.http.messages import BodyMemory, Header, HttpRequest
 from cachemw.identity.passed_through import PassedThrough
 from cachemw.upstreams.base import Upstream, UpstreamReply, UpstreamRequest
 from cachemw.upstreams.router import Backend, Router
+from tests.support.service import policy_set
+from tests.support.tiers import board
 
 BODY: dict[str, Any] = {"model": "gpt", "messages": [{"role": "user", "content": "Why?"}]}
 ANN: Header = (b"authorization", b"Bearer ann")
@@ -39,7 +42,12 @@ class Named(Upstream):
         raise NotImplementedError
 
 
-def reader(*, ceiling: Mode = Mode.FULL, max_body_bytes: int = 1000) -> AskReader:
+FACTS = policy_set(CategoryPolicy("facts"))
+
+
+def reader(
+    *, ceiling: Mode = Mode.FULL, max_body_bytes: int = 1000, policies: PolicySet = FACTS
+) -> AskReader:
     backends = [
         Backend(Named("one"), models=("gpt",), aliases={"fast": "gpt"}),
         Backend(Named("two"), models=("gpt", "other")),
@@ -51,6 +59,8 @@ def reader(*, ceiling: Mode = Mode.FULL, max_body_bytes: int = 1000) -> AskReade
         bodies=BodyMemory(1 << 20),
         key_headers=("OpenAI-Beta", "x-project"),
         monotonic=lambda: 7.0,
+        named=board(policies).named,
+        load_of=lambda route: {"gpt": 0.25}.get(route.model, 0.0),
     )
 
 
@@ -82,7 +92,8 @@ async def test_what_it_reads() -> None:
     assert (ask.stream, ask.usage, ask.started) == (True, True, 7.0)
     assert (ask.route.backend.upstream.name, ask.route.model) == ("one", "gpt")
     assert ask.directives.tags == ("a",)
-    assert ask.asked is None
+    assert (ask.asked, ask.decision, ask.near) == (None, None, None)
+    assert (ask.category, ask.named) == ("default", None)
 
 
 async def test_a_stream_and_a_plain_request_share_their_key() -> None:
@@ -175,3 +186,50 @@ async def test_a_body_over_the_limit() -> None:
 async def test_a_model_nobody_serves() -> None:
     with pytest.raises(ModelNotFound):
         await read({**BODY, "model": "nobody's"})
+
+
+async def test_the_load_is_that_of_the_model_asked_for() -> None:
+    assert (await read()).load == 0.25
+    assert (await read({**BODY, "model": "other"})).load == 0.0
+
+
+def _in_metadata(value: Any) -> dict[str, Any]:
+    return {**BODY, "metadata": {"cachemw_category": value}}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "named"),
+    [
+        (BODY, [(b"x-cachemw-category", b"facts")], "facts"),
+        (_in_metadata("facts"), [], "facts"),
+        (_in_metadata("nonsense"), [(b"x-cachemw-category", b"facts")], "facts"),
+        (_in_metadata(7), [], None),
+        ({**BODY, "metadata": ["cachemw_category"]}, [], None),
+        ({**BODY, "metadata": {"category": "nonsense"}}, [], None),
+    ],
+)
+async def test_the_category_that_a_request_names(
+    body: Any, headers: list[Header], named: str | None
+) -> None:
+    ask = await read(body, *headers)
+    assert (ask.named, ask.category) == (named, named or "default")
+
+
+@pytest.mark.parametrize("by_header", [False, True])
+async def test_a_category_that_is_not_there_is_refused(by_header: bool) -> None:
+    headers = [(b"x-cachemw-category", b"fact")] if by_header else []
+    with pytest.raises(BadRequest, match="'facts'") as caught:
+        await read(BODY if by_header else _in_metadata("fact"), *headers)
+    assert caught.value.param == "x-cachemw-category"
+
+
+async def test_where_clients_may_not_choose_what_they_name_is_not_heard() -> None:
+    by = reader(policies=policy_set(CategoryPolicy("facts"), client_may_choose=False))
+    for name in (b"facts", b"nonsense"):
+        ask = await read(BODY, (b"x-cachemw-category", name), by=by)
+        assert (ask.named, ask.category) == (None, "default")
+
+
+async def test_a_named_category_does_not_divide_the_exact_key() -> None:
+    """It says how the question is treated, not what is asked."""
+    assert await key(BODY, (b"x-cachemw-category", b"facts")) == await key(BODY)

@@ -11,14 +11,14 @@ from typing import Any
 from cachemw_policies.answers import Outcome, Verdict
 from cachemw_policies.labels import Label, Source
 
-from cachemw.ask import Ask, AskReader
+from cachemw.ask import Ask, AskReader, Scored
 from cachemw.directives import Mode
 from cachemw.endpoints.base import Endpoint
 from cachemw.endpoints.chat import ChatCompletions
 from cachemw.http.messages import BodyMemory, HttpRequest
 from cachemw.identity.caller import Caller
 from cachemw.shadow.budget import CheckBudget
-from cachemw.shadow.runner import CheckRunner, Scored, Sinks
+from cachemw.shadow.runner import CheckRunner, Sinks
 from cachemw.states import DependencyState
 from cachemw.stores.base import Document
 from cachemw.upstreams.router import Backend, Router
@@ -117,5 +117,5 @@ class Noted:
         assert source is self.source
         self.counts.append(outcome)
 
-    def _compared(self, category: str, told: bool) -> None:  # noqa: FBT001
+    def _compared(self, category: str, told: bool) -> None:
         self.told.append((category, told))

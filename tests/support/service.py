@@ -7,7 +7,7 @@ the index and who asks, and nothing runs beside the requests: a test takes the s
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -177,7 +177,7 @@ async def assembled(parts: Parts) -> AsyncIterator[Assembled]:
         cache, upkeep, flights, learning = (
             joined[name] for name in ("cache", "upkeep", "flights", "learning")
         )
-        # What is back is believed at once, where the store may be one of several servers only later.
+        # A store that is back is believed at once: this one is not made of several servers.
         cache.state._settle_s = 0.0
         stack.push_async_callback(_down, upkeep, flights, learning)
         index = await _loaded(parts, upkeep._loader, cache.semantic)
@@ -217,7 +217,7 @@ def _surroundings(parts: Parts) -> Iterator[dict[str, Any]]:
         joined.update(cache=cache, upkeep=upkeep, flights=more[0], learning=more[1])
         yield
 
-    replaced: dict[Any, Mapping[str, Callable[..., Any]]] = {
+    replaced: dict[Any, dict[str, Any]] = {
         composition: {
             "backend": lambda upstream, *_: backends[upstream.name],
             "identity": lambda *_: parts.identity,
@@ -230,7 +230,7 @@ def _surroundings(parts: Parts) -> Iterator[dict[str, Any]]:
     }
     with ExitStack() as stack:
         for module, names in replaced.items():
-            stack.enter_context(patch.multiple(module, time=clock, **names))
+            stack.enter_context(patch.multiple(module, **names, time=clock))
         yield joined
 
 
@@ -282,8 +282,9 @@ def _config(parts: Parts, folder: Path) -> dict[str, Any]:
             "verify_seconds": parts.verify_timeout,
         },
         "embedder": {"max_wait_seconds": parts.embed_timeout},
-        # Hits are checked, and lookups left out, by chance: where that is tested it is set there.
+        # Hits are checked, and lookups that do not pay left out, where a test is about that.
         "shadow": {"share": 0.0, "dense": 0},
+        "accounting": {"probes": 1.0},
         "admin": {"token_sha256": sha256(ADMIN_TOKEN.encode()).hexdigest()},
     }
     for section, values in parts.config.items():

@@ -137,6 +137,46 @@ async def test_credentials_that_may_be_used(changes: dict[str, Any]) -> None:
     assert world.asked[0].request.headers[b"authorization"] == b"Bearer sk"
 
 
+THEIRS = {"authorization": "Bearer sk-theirs"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers", "withheld"),
+    [
+        ({}, THEIRS, True),
+        ({}, {}, False),  # a check of our own costs nobody anything
+        ({"own_key": True}, THEIRS, False),
+        ({"rate": 0.0}, THEIRS, False),
+        ({"load": 0.5}, THEIRS, False),
+        ({}, {**THEIRS, "cache_control": "no-store"}, False),
+        ({}, {**THEIRS, "cache_control": "only-if-cached"}, False),
+        ({"settings": CheckSettings(credentials=Credentials.OWN, withheld=1.0)}, THEIRS, False),
+        ({"settings": CheckSettings(credentials=Credentials.ANY, withheld=1.0)}, THEIRS, False),
+        ({"settings": CheckSettings(withheld=0.0)}, THEIRS, False),
+    ],
+)
+async def test_which_hits_are_asked_anew(
+    changes: dict[str, Any], headers: dict[str, str], withheld: bool
+) -> None:
+    world = World(**{"settings": CheckSettings(withheld=1.0), **changes})
+    ask = await ask_for("q", **headers)
+    assert world.checks.withholds(ask, scored("near")) is withheld
+
+
+async def test_no_more_than_their_share_is_asked_anew() -> None:
+    world = World(settings=CheckSettings(withheld=0.25))
+    ask = await ask_for("q", **THEIRS)
+    count = sum(world.checks.withholds(ask, scored("near")) for _ in range(400))
+    assert 70 <= count <= 130
+
+
+async def test_a_fault_in_choosing_has_the_hit_served() -> None:
+    world = World(settings=CheckSettings(withheld=1.0))
+    world.checks._circumstances = Circumstances(lambda _: 1.0, lambda _: 1 / 0, lambda _: False)
+    assert not world.checks.withholds(await ask_for("q", **THEIRS), scored("near"))
+    assert world.noted.counts == ["failed"]
+
+
 async def test_a_share_of_the_hits_is_checked() -> None:
     world = World(rate=0.25, in_flight=1000, per_minute=1000.0)
     ask = await ask_for("q")

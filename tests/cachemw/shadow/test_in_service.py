@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def _says(upstream: EchoUpstream, text: str, *, stream: bool = False) -> None:
         upstream.reply = (200, b"application/json", [json.dumps(plain_of(text)).encode()])
 
 
-async def _asked(service: Assembled, *, stream: bool = False, **headers: str) -> AsgiReply:
+async def _asked(service: Assembled, *, stream: bool = False, **headers: Any) -> AsgiReply:
     reply = await service.client.ask(chat("eggs in total?", stream=stream), **headers)
     await service.settled()
     await service.learning.learner.step()
