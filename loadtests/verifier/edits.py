@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from random import Random
 
+# `I` counts as a name too: a few edits are nonsense, which has another answer all the same.
 _NAME = r"(?<=[a-z,] )[A-Z][A-Za-z0-9+#]*(?: [A-Z][A-Za-z0-9+#]*)*"
 _DIRECTED = (
     r"\b(?:to|into|than|from|over|before|after|by|against|of|in|on|for|attack|invade|beat|defeat|"

@@ -5,7 +5,7 @@ With a weight of 1 it says what `cachemw.calibrate.curve.served_at` says.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,25 +80,57 @@ def wrong_share(scores: Scores, same: Flags, threshold: float, other: float = 1.
     return wrong / (right + wrong) if right + wrong else 0.0
 
 
-def intervals(
+def drawn(
     scores: Scores,
     same: Flags,
-    clusters: NDArray[np.int64],
+    clusters: Counts,
     rng: np.random.Generator,
     base: float | None = None,
     rounds: int = 200,
-) -> tuple[tuple[float, float], ...]:
-    """Return 95 % percentile intervals of `served` at `LIMITS`, by clusters (Efron 1979).
+) -> NDArray[np.float64]:
+    """Return bootstrap draws of `served` at `LIMITS`, by clusters, shape [rounds, limits].
 
     `clusters` numbers the cluster of each pair from 0: all pairs of one are drawn together, for
-    they have questions in common. The threshold is chosen anew in each round.
+    they have questions in common. The threshold is chosen anew in each round. The same generator
+    draws the same clusters: draws of two methods can be subtracted.
     """
-    drawn = []
+    found = []
+    for copies in _copies(clusters, rng, rounds):
+        other = _other(copies, same, base)
+        found.append([each.share for each in served(scores, same, other, copies=copies)])
+    return np.array(found)
+
+
+def drawn_wrong(
+    served_pairs: Flags,
+    same: Flags,
+    clusters: Counts,
+    rng: np.random.Generator,
+    base: float | None = None,
+    rounds: int = 200,
+) -> NDArray[np.float64]:
+    """Return bootstrap draws of the share of wrong ones among pairs served, by clusters."""
+    found = []
+    for copies in _copies(clusters, rng, rounds):
+        right = copies[served_pairs & same].sum()
+        wrong = _other(copies, same, base) * copies[served_pairs & ~same].sum()
+        found.append(wrong / max(1e-9, right + wrong))
+    return np.array(found)
+
+
+def interval(draws: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the 95 % percentile interval of draws (Efron 1979)."""
+    low, high = np.percentile(draws, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _copies(clusters: Counts, rng: np.random.Generator, rounds: int) -> Iterator[Counts]:
+    """Yield how often each pair is there in a draw."""
     number = int(clusters.max()) + 1
     for _ in range(rounds):
-        copies = np.bincount(rng.integers(0, number, number), minlength=number)[clusters]
-        right, wrong = int(copies[same].sum()), int(copies[~same].sum())
-        other = 1.0 if base is None else right / max(1, wrong) * (1 - base) / base
-        drawn.append([each.share for each in served(scores, same, other, copies=copies)])
-    low, high = np.percentile(np.array(drawn), [2.5, 97.5], axis=0)
-    return tuple(zip(low.tolist(), high.tolist(), strict=True))
+        yield np.bincount(rng.integers(0, number, number), minlength=number)[clusters]
+
+
+def _other(copies: Counts, same: Flags, base: float | None) -> float:
+    right, wrong = int(copies[same].sum()), int(copies[~same].sum())
+    return 1.0 if base is None else right / max(1, wrong) * (1 - base) / base

@@ -1,7 +1,8 @@
 """What pairs that are labelled as no duplicates turned out to be when they were read.
 
 `same`: one answer does for both; `arguable`: it does unless it is too short. The data is not part
-of the project, so pairs are named by a digest. One reader, who knew that their scores were high.
+of the project, so pairs are named by a digest. Judged by a language model that knew their scores to
+be high; no person has checked it.
 """
 
 from __future__ import annotations

