@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from cachemw.admin.build import Copies, admin_router, entry_admin
 from cachemw.admin.fence import Fence
+from cachemw.admin.labels import LabelImports
 from cachemw.aftermath import Noting
 from cachemw.ask import AskReader
 from cachemw.calls import Calls, CallSettings
@@ -162,7 +163,8 @@ def build(
         async with _running(cache, router, upkeep, flights, learning, config):
             yield
 
-    admin = admin_router(config, env, entries, views)
+    labels = LabelImports(learning.book.write, known.categories)
+    admin = admin_router(config, env, entries, views, labels)
     control = control_app(metrics, readiness, table, lifespan, gauges.refresh, [admin])
     feedback = Feedback(
         learning.book,

@@ -1,4 +1,4 @@
-"""The command line: `cachemw serve | demo | check-config | entries | categories | calibrate`."""
+"""The command line, `cachemw COMMAND`: `cachemw --help` names the commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from cachemw import __version__
-from cachemw.admin.cli_parser import add_categories_parser, add_entries_parser
+from cachemw.admin.cli_parser import (
+    add_categories_parser,
+    add_entries_parser,
+    add_labels_parser,
+)
 from cachemw.calibrate.parser import add_calibrate_parser
 from cachemw.config import Config, load_config, load_file
 from cachemw.errors import ConfigError
@@ -27,6 +31,7 @@ _EXAMPLES = """examples:
   cachemw entries list                  what a running server has stored
   cachemw categories                    what it serves by category, and why
   cachemw calibrate pairs.jsonl         what thresholds are worth on your own questions
+  cachemw labels import labels.jsonl    have a running server learn from them
   cachemw new-key --name alice          make an API key and the lines for the configuration
 """
 
@@ -85,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add_entries_parser(commands).set_defaults(run=_entries)
     add_categories_parser(commands).set_defaults(run=_categories)
+    add_labels_parser(commands).set_defaults(run=_labels)
     add_calibrate_parser(commands).set_defaults(run=_calibrate)
     return parser
 
@@ -182,6 +188,12 @@ def _categories(arguments: argparse.Namespace) -> int:
     from cachemw.admin.categories_cli import run_categories
 
     return run_categories(arguments, os.environ)
+
+
+def _labels(arguments: argparse.Namespace) -> int:
+    from cachemw.admin.labels_cli import run_labels
+
+    return run_labels(arguments, os.environ)
 
 
 def _calibrate(arguments: argparse.Namespace) -> int:

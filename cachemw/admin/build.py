@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from cachemw.admin.audit import Audit
 from cachemw.admin.categories import CategoriesSource
 from cachemw.admin.fence import Fence
+from cachemw.admin.labels import LabelImports
 from cachemw.admin.routes import AdminRoutes
 from cachemw.admin.service import EntryAdmin
 from cachemw.admin.token import AdminToken
@@ -63,8 +64,10 @@ def admin_router(
     env: Mapping[str, str],
     entries: EntryAdmin,
     categories: CategoriesSource,
+    labels: LabelImports,
 ) -> APIRouter:
     """Return the endpoints under `/cache`. Raises ConfigError for a token that is not there."""
     token = AdminToken(admin_token_sha256(config.admin, env))
     max_line_bytes = _JSON_OVER_BODY * config.cache.max_answer_bytes
-    return AdminRoutes(entries, token, Audit(time.monotonic), max_line_bytes, categories).router()
+    audit = Audit(time.monotonic)
+    return AdminRoutes(entries, token, audit, max_line_bytes, categories, labels).router()

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from rich.console import Console
 from cachemw.admin import transfer
 from cachemw.admin.cli_parser import FILTERS, TOKEN_VARIABLE
 from cachemw.admin.client import AdminClient, AdminFailed, NoSuchEntry
-from cachemw.admin.show import counted, plain, print_entries, print_entry
+from cachemw.admin.show import counted, plain, print_entries, print_entry, print_refusals
 from cachemw.errors import ConfigError
 
 EXIT_FAILED = 1
@@ -140,9 +141,8 @@ class EntriesCommand:
         return 0 if count else EXIT_FAILED
 
     def _import(self, arguments: argparse.Namespace) -> int:
-        counts = transfer.load(
-            self._client, arguments.file, self._err, keep_going=arguments.keep_going
-        )
+        send = partial(self._client.load, keep_going=arguments.keep_going)
+        counts = transfer.load(arguments.file, self._err, send)
         if arguments.json:
             self._json(counts)
         else:
@@ -150,17 +150,9 @@ class EntriesCommand:
             if counts["expired"]:
                 self._out.print(f"{counted(counts['expired'])} had expired and were left out.")
         if counts["refused"]:
-            self._refusals(counts)
+            print_refusals(self._err, counts)
             return EXIT_FAILED
         return 0 if counts["imported"] else EXIT_FAILED
-
-    def _refusals(self, counts: Mapping[str, Any]) -> None:
-        for fault in counts["faults"]:
-            where = f"line {fault['line']}" + (f", {fault['field']}" if fault["field"] else "")
-            self._err.print(plain(f"{where}: {fault['message']}"))
-        untold = counts["refused"] - len(counts["faults"])
-        if untold:
-            self._err.print(f"and {untold:,} more lines refused.")
 
     def _confirmed(self, matched: int, wanted: Mapping[str, Any]) -> bool:
         if not self._asks:

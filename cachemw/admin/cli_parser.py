@@ -1,4 +1,4 @@
-"""The arguments of `cachemw entries` and `cachemw categories`."""
+"""The arguments of `cachemw entries`, `cachemw categories` and `cachemw labels`."""
 
 from __future__ import annotations
 
@@ -31,6 +31,17 @@ _CATEGORIES_EXAMPLES = """examples:
 
 exit codes:
   0  done      1  no such category, or it failed      2  wrong use      130  interrupted
+"""
+
+_LABELS_EXAMPLES = """examples:
+  export CACHEMW_ADMIN_TOKEN=...                      the token of the server's admin section
+  cachemw calibrate pairs.jsonl --labels l.jsonl --category code     judge your own pairs
+  cachemw labels import l.jsonl --dry-run             say whether the server can use them
+  cachemw labels import l.jsonl                       have its threshold proven by them
+
+exit codes:
+  0  done      1  nothing imported, lines refused, or it failed      2  wrong use
+  130  interrupted
 """
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -67,8 +78,7 @@ def add_entries_parser(commands: Any) -> argparse.ArgumentParser:
     export = _action(actions, "export", "write entries as JSON lines", filters=True)
     export.add_argument("file", nargs="?", default="-", help="default: standard output")
     load = _action(actions, "import", "store exported entries")
-    load.add_argument("file", nargs="?", default="-", help="default: standard input")
-    load.add_argument("--keep-going", action="store_true", help="skip lines that are wrong")
+    _add_lines(load)
     return entries
 
 
@@ -85,6 +95,27 @@ def add_categories_parser(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument("name", nargs="?", help="one category, with all that is known of it")
     _add_server(parser)
     return parser
+
+
+def add_labels_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add `labels` with its action to a command line's subcommands."""
+    labels: argparse.ArgumentParser = commands.add_parser(
+        "labels",
+        help="hand judged pairs to a running server, which learns its thresholds from them",
+        description="Hands labels that were made offline to a running cachemw.",
+        epilog=_LABELS_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = labels.add_subparsers(metavar="ACTION", required=True, dest="action")
+    load = _action(actions, "import", "learn from labels that `cachemw calibrate` wrote")
+    _add_lines(load)
+    load.add_argument("--dry-run", action="store_true", help="check and count only")
+    return labels
+
+
+def _add_lines(load: argparse.ArgumentParser) -> None:
+    load.add_argument("file", nargs="?", default="-", help="default: standard input")
+    load.add_argument("--keep-going", action="store_true", help="skip lines that are wrong")
 
 
 def _add_purge(actions: Any) -> None:

@@ -92,14 +92,17 @@ class AdminClient:
 
     def load(self, chunks: Iterable[bytes], *, keep_going: bool) -> Json:
         """Import what `chunks` make up together; returns the counts."""
+        return self._sent("/cache/import", chunks, {"keep_going": keep_going})
+
+    def load_labels(self, chunks: Iterable[bytes], *, keep_going: bool, dry_run: bool) -> Json:
+        """Import labels, likewise."""
+        wanted = {"keep_going": keep_going, "dry_run": dry_run}
+        return self._sent("/cache/labels", chunks, wanted)
+
+    def _sent(self, path: str, chunks: Iterable[bytes], params: Mapping[str, Any]) -> Json:
         self.stats()  # whoever may not is told before anything is sent
-        return self._json(
-            "POST",
-            "/cache/import",
-            params={"keep_going": keep_going},
-            content=iter(chunks),
-            headers={"content-type": LINES},
-        )
+        headers = {"content-type": LINES}
+        return self._json("POST", path, params=params, content=iter(chunks), headers=headers)
 
     def _json(self, method: str, path: str, **request: Any) -> Json:
         with self._failures():

@@ -8,6 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel
 
 from cachemw.admin.category_models import CategoriesResult
+from cachemw.admin.labels import LabelLine
 from cachemw.admin.media import LINES
 from cachemw.admin.models import (
     DeleteResult,
@@ -15,6 +16,7 @@ from cachemw.admin.models import (
     EntrySummary,
     ErrorBody,
     ImportResult,
+    LabelsResult,
     PurgeRequest,
     PurgeResult,
     StatsResult,
@@ -92,4 +94,10 @@ PURGE = _json(
 EXPORT = _lines("export_entries", "Export entries", EntryLine)
 IMPORT = _json(
     "import_entries", "Import entries", ImportResult, openapi_extra=_body(LINES, EntryLine)
+)
+LABELS = _json(
+    "import_labels",
+    "Import labels made offline",
+    LabelsResult,
+    openapi_extra=_body(LINES, LabelLine),
 )

@@ -2,33 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from cachemw.admin.lines import LineTooLong, numbered_lines
-from cachemw.admin.service import EntryAdmin, Fault, Imported, ImportStopped
 from cachemw.errors import BadRequest, CacheUnavailable, StoreUnavailable
+
+_FAULTS_SHOWN = 20
+
+#: Takes lines with their numbers, from 1.
+Load = Callable[[AsyncGenerator[tuple[int, bytes], None]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with one line of an import; lines count from 1."""
+
+    line: int
+    field: str
+    message: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many lines were stored and how many refused, and the first faults."""
+
+    imported: int = 0
+    refused: int = 0
+    faults: list[Fault] = field(default_factory=list)
+
+    def refuse(self, fault: Fault) -> None:
+        """Count a refused line."""
+        self.refused += 1
+        if len(self.faults) < _FAULTS_SHOWN:
+            self.faults.append(fault)
+
+    def so_far(self) -> str:
+        """Say how far it came before it failed."""
+        return f"Stored before that: {self.imported}."
+
+
+class ImportStopped(Exception):
+    """An import met a line that it could not take."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
 
 
 async def import_lines(
-    entries: EntryAdmin,
+    load: Load,
     body: AsyncIterator[bytes],
     max_line_bytes: int,
-    counts: dict[str, object],
-    *,
-    keep_going: bool,
+    done: Counts,
+    told: dict[str, object],
 ) -> dict[str, Any]:
-    """Store the lines of a body; `counts` takes the figures, also of an import that fails.
+    """Have `load` store the lines of a body; returns what it counted in `done`.
 
-    After a failure the rest of the body is read and dropped: most clients look for the reply only
-    when they have sent everything. Raises BadRequest, CacheUnavailable.
+    `told` takes the figures, also of an import that fails. After a failure the rest of the body is
+    read and dropped: most clients look for the reply only when they have sent everything. Raises
+    BadRequest, CacheUnavailable.
     """
-    done = Imported()
     try:
         async with aclosing(numbered_lines(body, max_line_bytes)) as lines:
-            await entries.load(lines, done, keep_going=keep_going)
+            await load(lines)
     except ImportStopped as stopped:
         await _drain(body)
         raise _refusal(stopped.fault, done) from None
@@ -37,20 +76,16 @@ async def import_lines(
         raise _refusal(Fault(error.number, "", str(error)), done) from None
     except StoreUnavailable:
         await _drain(body)
-        raise CacheUnavailable(f"The store failed. {_so_far(done)}") from None
+        raise CacheUnavailable(f"The store failed. {done.so_far()}") from None
     finally:
-        counts.update(imported=done.imported, expired=done.expired, refused=done.refused)
+        told.update({name: n for name, n in asdict(done).items() if name != "faults"})
     return asdict(done)
 
 
-def _refusal(fault: Fault, done: Imported) -> BadRequest:
+def _refusal(fault: Fault, done: Counts) -> BadRequest:
     where = f", field '{fault.field}'" if fault.field else ""
-    message = f"Line {fault.line}{where}: {fault.message}. {_so_far(done)}"
+    message = f"Line {fault.line}{where}: {fault.message}. {done.so_far()}"
     return BadRequest(message, param=fault.field or None)
-
-
-def _so_far(done: Imported) -> str:
-    return f"Stored before that: {done.imported}."
 
 
 async def _drain(body: AsyncIterator[bytes]) -> None:

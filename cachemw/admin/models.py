@@ -76,6 +76,17 @@ class ImportResult(BaseModel):
     faults: list[FaultShown]
 
 
+class LabelsResult(BaseModel):
+    """Counts of lines, and the first faults; lines count from 1."""
+
+    imported: int
+    refused: int
+    faults: list[FaultShown]
+    dry_run: bool
+    scale: str | None = Field(description="The verifier in force; null where none is loaded.")
+    other_scale: int = Field(description="Labels of another verifier: of no use to this one.")
+
+
 class EntrySummary(BaseModel):
     """What is known of an entry without reading it. Unix seconds; `size` in stored bytes."""
 

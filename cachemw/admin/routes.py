@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import orjson
@@ -16,11 +17,12 @@ from cachemw.admin import described
 from cachemw.admin.audit import Audit, Caller
 from cachemw.admin.categories import CategoriesSource, categories_json
 from cachemw.admin.imports import import_lines
+from cachemw.admin.labels import MAX_LINE_BYTES, LabelImports
 from cachemw.admin.media import LINES
 from cachemw.admin.models import FilterQuery, ListQuery, PurgeRequest
 from cachemw.admin.purges import Purges
 from cachemw.admin.replies import Chunks, LinesReply, begun, json_reply, told
-from cachemw.admin.service import EntryAdmin
+from cachemw.admin.service import EntryAdmin, Imported
 from cachemw.admin.token import AdminToken
 from cachemw.admin.wire import entry_json
 from cachemw.errors import BadRequest, BodyTooLarge, HttpError, NotFound
@@ -34,7 +36,7 @@ _Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 class AdminRoutes:
     """The endpoints over their parts; `max_line_bytes` bounds a line of an import.
 
-    Without `categories` there are none to show.
+    Without `categories` there are none to show, and without `labels` they cannot be imported.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class AdminRoutes:
         audit: Audit,
         max_line_bytes: int,
         categories: CategoriesSource | None = None,
+        labels: LabelImports | None = None,
     ) -> None:
         self._entries = entries
         self._token = token
@@ -51,6 +54,7 @@ class AdminRoutes:
         self._purges = Purges(entries, audit)
         self._max_line_bytes = max_line_bytes
         self._categories = categories
+        self._labels = labels
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -69,6 +73,7 @@ class AdminRoutes:
             ("POST", "/purge", self.purge, described.PURGE),
             ("GET", "/export", self.export, described.EXPORT),
             ("POST", "/import", self.load, described.IMPORT),
+            ("POST", "/labels", self.load_labels, described.LABELS),
         )
         for method, path, handler, description in routes:
             router.add_api_route(path, handler, methods=[method], **description)
@@ -149,12 +154,36 @@ class AdminRoutes:
         such lines are counted and the first of them reported.
         """
         about = {"keep_going": keep_going}
+        done = Imported()
+        load = partial(self._entries.load, so_far=done, keep_going=keep_going)
         with self._audit.operation(_caller(request), "import", about) as counts:
             body = request.stream()
-            done = await import_lines(
-                self._entries, body, self._max_line_bytes, counts, keep_going=keep_going
-            )
-            return json_reply(orjson.dumps(done))
+            result = await import_lines(load, body, self._max_line_bytes, done, counts)
+            return json_reply(orjson.dumps(result))
+
+    async def load_labels(
+        self,
+        request: Request,
+        *,
+        keep_going: Annotated[bool, Query(description="Skip lines that are wrong.")] = False,
+        dry_run: Annotated[bool, Query(description="Check and count only.")] = False,
+    ) -> Response:
+        """Learn from pairs that were judged offline; `cachemw calibrate --labels` writes them.
+
+        The first line that is wrong ends it, one with a category that no policy names too; with
+        `keep_going` such lines are counted. Labels are written 256 at a time, all or none; up to
+        10,000 are taken at once. Those of another verifier are kept for when it is in force, and
+        counted.
+        """
+        labels = self._labels
+        if labels is None:
+            raise NotFound("Nothing is learnt here.")
+        about = {"keep_going": keep_going, "dry_run": dry_run}
+        done = labels.counts(dry_run=dry_run)
+        load = partial(labels.load, so_far=done, keep_going=keep_going)
+        with self._audit.operation(_caller(request), "import labels", about) as counts:
+            result = await import_lines(load, request.stream(), MAX_LINE_BYTES, done, counts)
+            return json_reply(orjson.dumps(result))
 
     async def _let_in(self, request: Request, credentials: _Credentials) -> None:
         """Note who asks in `request.state`. Raises AdminClosed, NotAuthenticated."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from cachemw.admin.fence import Fence
 from cachemw.admin.filters import EntryFilter, matches
+from cachemw.admin.imports import Counts, Fault, ImportStopped
 from cachemw.admin.lines import portions
 from cachemw.admin.wire import BadEntry, LineReader, export_line, info_line
 from cachemw.stores.base import Document, DocumentStore, EntryInfo, StoreStats
@@ -26,7 +27,6 @@ _READ_COUNT = 64
 _READ_BYTES = 1 << 20
 _WRITE_COUNT = 64
 _WRITE_BYTES = 8 << 20
-_FAULTS_SHOWN = 20
 
 
 @dataclass(slots=True)
@@ -37,37 +37,11 @@ class Purged:
     removed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What is wrong with one line of an import; lines count from 1."""
-
-    line: int
-    field: str
-    message: str
-
-
 @dataclass(slots=True)
-class Imported:
-    """Counts of lines: stored, skipped because they had expired, refused; and the first faults."""
+class Imported(Counts):
+    """Counts of lines; `expired` ones were skipped."""
 
-    imported: int = 0
     expired: int = 0
-    refused: int = 0
-    faults: list[Fault] = field(default_factory=list)
-
-    def refuse(self, fault: Fault) -> None:
-        """Count a refused line."""
-        self.refused += 1
-        if len(self.faults) < _FAULTS_SHOWN:
-            self.faults.append(fault)
-
-
-class ImportStopped(Exception):
-    """An import met a line that it could not take."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(fault.message)
-        self.fault = fault
 
 
 class EntryAdmin:

@@ -64,6 +64,16 @@ def print_entry(console: Console, entry: Json, now: float) -> None:
     console.print(plain(answer_text(entry["answer"])))
 
 
+def print_refusals(console: Console, counts: Json) -> None:
+    """Print what is wrong with lines that an import refused, as far as it was told."""
+    for fault in counts["faults"]:
+        where = f"line {fault['line']}" + (f", {fault['field']}" if fault["field"] else "")
+        console.print(plain(f"{where}: {fault['message']}"))
+    untold = counts["refused"] - len(counts["faults"])
+    if untold:
+        console.print(f"and {untold:,} more lines refused.")
+
+
 def answer_text(answer: Json) -> str:
     """Return what a chat answer says; of any other answer its JSON."""
     try:

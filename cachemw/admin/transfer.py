@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -27,6 +27,8 @@ from cachemw.admin.client import AdminClient
 
 STANDARD = "-"
 _CHUNK = 256 * 1024
+
+Counts = dict[str, Any]
 
 
 def purge(
@@ -56,8 +58,8 @@ def export(client: AdminClient, wanted: Mapping[str, Any], file: str, err: Conso
     return count
 
 
-def load(client: AdminClient, file: str, err: Console, *, keep_going: bool) -> dict[str, Any]:
-    """Import a file; returns the counts."""
+def load(file: str, err: Console, send: Callable[[Iterator[bytes]], Counts]) -> Counts:
+    """Import a file with `send`; returns the counts."""
     with _input(file) as (source, total), _bar(err, DownloadColumn(), TransferSpeedColumn()) as bar:
         task = bar.add_task("importing", total=total)
 
@@ -66,7 +68,7 @@ def load(client: AdminClient, file: str, err: Console, *, keep_going: bool) -> d
                 yield chunk
                 bar.advance(task, len(chunk))
 
-        return client.load(chunks(), keep_going=keep_going)
+        return send(chunks())
 
 
 @contextmanager

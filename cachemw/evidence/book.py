@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -97,6 +97,18 @@ class LabelBook:
             self._on_dropped("label")
         else:
             self._labels.append(label)
+
+    async def write(self, labels: Sequence[Label], name: bytes) -> None:
+        """Write labels at once, all or none, past what waits: many at a time would fill the queue.
+
+        `name` as in `Evidence.append`. Raises StoreUnavailable.
+        """
+        try:
+            await self._evidence.append(labels, name)
+        except StoreUnavailable as error:
+            self._state.down(type(error).__name__, "append")
+            raise
+        self._state.up("append")
 
     def served(self, hit: Served) -> None:
         """Queue a served hit, so that it can be judged, here at once and elsewhere soon."""

@@ -13,13 +13,14 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from cachemw_policies.category import CategoryPolicy, Quota
+from cachemw_policies.category import CategoryPolicy, PolicySet, Quota
 from cachemw_policies.decision import Bar
 from fastapi import FastAPI
 
 from cachemw.admin.audit import Audit
 from cachemw.admin.categories import Benefit, CategoriesSource, CategoryView, Estimate
 from cachemw.admin.fence import Fence
+from cachemw.admin.labels import LabelImports
 from cachemw.admin.routes import AdminRoutes
 from cachemw.admin.service import EntryAdmin
 from cachemw.admin.token import AdminToken
@@ -28,6 +29,7 @@ from cachemw.endpoints.table import endpoints
 from cachemw.http.control import Readiness, control_app
 from cachemw.metrics import Metrics
 from cachemw.stores.base import Document, DocumentStore, Embedded
+from cachemw.stores.evidence import Evidence
 from cachemw.stores.memory import MemoryStore
 from cachemw.stores.settings import StoreSettings
 from cachemw.stores.table import make_store
@@ -99,6 +101,18 @@ class SomeCategories:
 
 
 @dataclass
+class InForce:
+    """What labels have to fit, as a test says."""
+
+    scale: str = "verifier-1"
+    policies: PolicySet = field(
+        default_factory=lambda: PolicySet(
+            {name: CategoryPolicy(name) for name in ("code", "default")}
+        )
+    )
+
+
+@dataclass
 class Admin:
     """The endpoints, and what they did to the rest of the process."""
 
@@ -107,6 +121,8 @@ class Admin:
     clock: Clock
     fence: Fence
     entries: EntryAdmin
+    in_force: InForce
+    evidence: Evidence
     forgotten: list[bytes] = field(default_factory=list)
     learnt: list[Document] = field(default_factory=list)
 
@@ -169,11 +185,13 @@ def admin_over(
     reader = LineReader({e.name: e for e in endpoints().values()}, MAX_BODY)
     entries = EntryAdmin(store, reader, fence, clock, forget=forget, learn=learn)
     token = AdminToken(sha256(TOKEN.encode()).hexdigest() if sha is None else sha or None)
-    routes = AdminRoutes(entries, token, Audit(time.monotonic), MAX_LINE, categories)
+    in_force, evidence = InForce(), store.evidence()
+    labels = LabelImports(evidence.append, in_force)
+    routes = AdminRoutes(entries, token, Audit(time.monotonic), MAX_LINE, categories, labels)
     app = control_app(
         Metrics(), Readiness(), endpoints(), _no_lifespan, _nothing, [routes.router()]
     )
-    return Admin(app, store, clock, fence, entries, forgotten, learnt)
+    return Admin(app, store, clock, fence, entries, in_force, evidence, forgotten, learnt)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from cachemw.config import load_config
 from cachemw.errors import ConfigError
 from cachemw.stores.base import Embedded
 from tests.cachemw.admin.conftest import document
+from tests.cachemw.admin.test_labels import body, label
 from tests.support.asgi import AsgiClient, AsgiReply
 from tests.support.service import (
     ADMIN_TOKEN,
@@ -45,6 +46,17 @@ async def test_a_token_from_the_environment(tmp_path: Path) -> None:
 async def test_closed_by_default(tmp_path: Path) -> None:
     client = AsgiClient(build(_config(tmp_path), env={}).asgi, {"authorization": "Bearer "})
     assert (await client.get("/cache/stats")).status == 403
+
+
+async def test_labels_are_for_the_policies_in_force(tmp_path: Path) -> None:
+    service = build(_config(tmp_path, token_env="TOKEN"), env={"TOKEN": "abc"})
+    client = AsgiClient(service.asgi, {"authorization": "Bearer abc"})
+    known, unknown = label(category="code"), label(category="cod")
+    reply = await client.ask(body(known, unknown), "/cache/labels")
+    assert "field 'category': not one of " in reply.json()["error"]["message"]
+    counts = (await client.ask(body(known), "/cache/labels")).json()
+    # No verifier is loaded in this mode.
+    assert (counts["imported"], counts["scale"], counts["other_scale"]) == (1, None, 0)
 
 
 def _admin(service: Assembled) -> AsgiClient:

@@ -47,6 +47,19 @@ def test_wrong_use(arguments: list[str], said: str, capsys: pytest.CaptureFixtur
     assert said in err
 
 
+def test_labels_have_one_action(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in ([], ["export"], ["import", "--category", "code"]):
+        with pytest.raises(SystemExit) as caught:
+            main(["labels", *arguments])
+        assert caught.value.code == 2
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["labels", "--help"])
+    out = capsys.readouterr().out
+    assert "cachemw labels import l.jsonl --dry-run" in out
+    assert "exit codes" in out
+
+
 def test_help_has_examples_and_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["entries", "--help"])

@@ -90,6 +90,19 @@ def test_a_stream_that_breaks_off(whole: bool) -> None:
         next(found)
 
 
+def test_labels_go_where_labels_belong() -> None:
+    def handler(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/cache/stats":
+            return httpx.Response(200, content=b"{}")
+        assert request.url.path == "/cache/labels"
+        assert dict(request.url.params) == {"keep_going": "false", "dry_run": "true"}
+        assert request.headers["content-type"] == "application/x-ndjson"
+        return httpx.Response(200, content=b'{"imported": %d}' % len(request.read()))
+
+    found = _client(handler).load_labels([b"{}", b"\n"], keep_going=False, dry_run=True)
+    assert found == {"imported": 3}
+
+
 def test_whoever_may_not_import_is_told_before_anything_is_sent() -> None:
     paths: list[str] = []
 

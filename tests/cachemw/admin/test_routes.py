@@ -206,6 +206,7 @@ ALL = [
     ("POST", "/cache/purge"),
     ("GET", "/cache/export"),
     ("POST", "/cache/import"),
+    ("POST", "/cache/labels"),
 ]
 
 

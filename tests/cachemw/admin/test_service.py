@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from cachemw.admin.filters import EntryFilter
-from cachemw.admin.service import Imported, ImportStopped, Purged
+from cachemw.admin.imports import ImportStopped
+from cachemw.admin.service import Imported, Purged
 from cachemw.admin.wire import export_line
 from cachemw.errors import StoreUnavailable
 from cachemw.stores.base import Document, EntryInfo

@@ -45,6 +45,21 @@ async def test_a_new_process_reads_all_that_is_kept_in_turns(shared: Shared) -> 
     assert process.book.caught_up
 
 
+async def test_what_is_written_at_once_needs_no_room_and_fails_aloud(shared: Shared) -> None:
+    process = Process(shared, BookLimits(labels=1))
+    process.book.judge(label(0))
+    many = [label(number) for number in range(1, 300)]
+    shared.faults = ["after"]
+    with pytest.raises(StoreUnavailable):
+        await process.book.write(many, b"file")
+    assert process.changes[-1:] == [False]
+    await process.book.write(many, b"file")
+    assert process.changes[-1:] == [True]
+    await process.book.step()
+    assert process.seen == [*many, label(0)]
+    assert process.dropped == []
+
+
 async def test_a_full_queue_drops_and_counts(shared: Shared) -> None:
     process = Process(shared, BookLimits(labels=3, hits=2))
     shared.faults = ["before", "before"]
