@@ -61,13 +61,12 @@ class CategoryViews:
     ) -> CategoryView:
         policy = self._categories.policy(name)
         standing, load, use = self._categories.standing(name), self._levels.highest, uses[name]
-        capacity = use.held.entries / use.share if use.share else 0.0
         return CategoryView(
             policy=policy,
             entries=int(use.held.entries),
             bytes=int(use.held.size),
             share=use.share,
-            entitlement=min(1.0, use.entitled.entries / capacity) if capacity else 1.0,
+            entitlement=use.entitlement,
             lookups=0 if account is None else account.totals.lookups,
             hits=0 if account is None else account.totals.hits,
             threshold=threshold_in_force(policy, standing.state, load),

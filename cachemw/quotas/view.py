@@ -17,20 +17,25 @@ class CategoryUse:
     """What a category holds, that as a share of the capacity, and what it could hold.
 
     `share` is of the bytes, or of the entries where bytes have no bound. `entitled` is what it
-    would get of a full store if it wanted everything, by its quota and what the others hold.
+    would get of a full store if it wanted everything, by its quota and what the others hold;
+    `entitlement` is that as a share, 1 where nothing has a bound.
     """
 
     held: Amount
     share: float
     entitled: Amount
+    entitlement: float
 
 
 def uses(claims: Mapping[str, Claim], capacity: Amount, kept: Amount) -> dict[str, CategoryUse]:
     """Return that of every category; `kept` is what of `capacity` remains after an eviction."""
-    return {
-        name: CategoryUse(claim.held, _share(claim.held, capacity), _entitled(name, claims, kept))
-        for name, claim in claims.items()
-    }
+    bounded = isfinite(capacity.size) or isfinite(capacity.entries)
+    found = {}
+    for name, claim in claims.items():
+        entitled = _entitled(name, claims, kept)
+        entitlement = min(1.0, _share(entitled, capacity)) if bounded else 1.0
+        found[name] = CategoryUse(claim.held, _share(claim.held, capacity), entitled, entitlement)
+    return found
 
 
 def _share(held: Amount, capacity: Amount) -> float:

@@ -36,3 +36,12 @@ def test_without_a_bound_one_may_hold_any_number() -> None:
     claims = {"a": claim(10, Quota(guaranteed=0.5)), "b": claim(10, Quota())}
     found = uses(claims, Amount(inf, inf), Amount(inf, inf))
     assert min(use.entitled.entries for use in found.values()) > 1e12
+    assert [use.entitlement for use in found.values()] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("capacity", [Amount(100, inf), Amount(1000, 1000), Amount(inf, 1000)])
+def test_the_entitlement_is_a_share_of_what_the_share_is_of(capacity: Amount) -> None:
+    claims = {"a": claim(0, Quota(guaranteed=0.5)), "b": claim(100, Quota())}
+    found = uses(claims, capacity, capacity)
+    assert found["a"].entitlement == pytest.approx(0.75)
+    assert found["b"].entitlement == pytest.approx(1.0)
