@@ -90,6 +90,8 @@ def proxy(fake: RunningFake, embedder_cache: Path) -> Iterator[str]:
             "semantic": {"max_temperature": 1.2, "verify_seconds": 5.0},
             # The fake answers at once, so that no category would earn its lookups.
             "accounting": {"probes": 1.0},
+            # Now and then a hit would be asked anew to check it.
+            "shadow": {"share": 0},
             "server": {"max_body_bytes": MAX_BODY_BYTES, "shutdown_seconds": 1.0},
         },
         env={},
