@@ -11,6 +11,7 @@ from cachemw_policies.decision import Decision
 
 from cachemw.directives import Directives, Mode, read_directives
 from cachemw.endpoints.base import Endpoint, Json, wants_stream, wants_usage
+from cachemw.errors import BadRequest
 from cachemw.http.messages import BodyMemory, HttpRequest
 from cachemw.keys import KeyScope, exact_key
 from cachemw.parse import parse_object
@@ -121,7 +122,7 @@ class AskReader:
         endpoint.check(params)
         route = self._router.route(params.get("model"))
         directives = read_directives(request.headers, self._ceiling)
-        named = self._named(directives.category or _category_in(params))
+        named = self._category(directives, params)
         tenant = request.caller.scoped(directives.scope)
         scope = KeyScope(
             tenant, endpoint.name, route.backend.upstream.name, route.model, self._variant(request)
@@ -142,6 +143,14 @@ class AskReader:
             named=named,
             category=named or DEFAULT,
         )
+
+    def _category(self, directives: Directives, params: Json) -> str | None:
+        try:
+            return self._named(directives.category or _category_in(params))
+        except BadRequest as error:
+            if not directives.category:
+                error.param = "metadata.cachemw_category"
+            raise
 
     def _variant(self, request: HttpRequest) -> tuple[tuple[str, str], ...]:
         # No header can be named "?".
