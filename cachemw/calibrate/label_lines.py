@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from hashlib import blake2b
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -21,11 +22,18 @@ def labels(
 ) -> Iterator[Label]:
     """Yield a label for each pair that has a score; `at` in seconds since the epoch.
 
-    What guards or the floor keep from being served says nothing about a threshold.
+    What guards or the floor keep from being served says nothing about a threshold. They come in an
+    order of their own, by a hash: in a file that has all duplicates first, what follows would look
+    like a drift to who learns from them.
     """
-    for pair, score in zip(pairs, judged.scores, strict=True):
-        if not np.isnan(score):
-            yield Label(category, float(score), pair.same, Source.OFFLINE, scale, at)
+    scored = [position for position in range(len(pairs)) if not np.isnan(judged.scores[position])]
+    for position in sorted(scored, key=lambda p: _place(pairs[p])):
+        score, right = float(judged.scores[position]), pairs[position].same
+        yield Label(category, score, right, Source.OFFLINE, scale, at)
+
+
+def _place(pair: Pair) -> bytes:
+    return blake2b(f"{pair.a}\0{pair.b}".encode(errors="replace"), digest_size=8).digest()
 
 
 def write_labels(path: Path, written: Iterator[Label]) -> int:

@@ -70,7 +70,8 @@ def test_labels(
     out = tmp_path / "labels.jsonl"
     wanted = _arguments(pairs, labels=out, category="code", json=True)
     assert run_calibrate(wanted, lambda _: decider) == 0
-    first, second = map(json.loads, out.read_text().splitlines())
+    written = map(json.loads, out.read_text().splitlines())
+    first, second = sorted(written, key=lambda line: -float(line["score"]))
     assert (first["category"], first["scale"], first["right"]) == ("code", "last-word", True)
     assert second["score"] == pytest.approx(0.4)
     assert "2 labels written" in capsys.readouterr().err
