@@ -11,7 +11,8 @@ from cachemw.errors import BadRequest, CacheUnavailable, HttpError, StoreUnavail
 
 
 async def test_what_is_counted_is_told_and_returned() -> None:
-    done, told = Counts(), {}
+    done = Counts()
+    told: dict[str, object] = {}
 
     async def load(lines: AsyncIterator[tuple[int, bytes]]) -> None:
         async for number, line in lines:
@@ -37,7 +38,8 @@ async def test_what_is_counted_is_told_and_returned() -> None:
 async def test_a_failure_comes_after_all_was_read(
     failure: Exception, kind: type[HttpError], said: str
 ) -> None:
-    done, told, body = Counts(imported=7), {}, _body(b"a\n", b"b\n", b"c\n")
+    done, body = Counts(imported=7), _body(b"a\n", b"b\n", b"c\n")
+    told: dict[str, object] = {}
 
     async def load(lines: AsyncIterator[tuple[int, bytes]]) -> None:
         await anext(lines)

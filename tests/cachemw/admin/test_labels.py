@@ -38,7 +38,8 @@ def body(*labels: Label) -> bytes:
 
 async def written(admin: Admin) -> list[Label]:
     """Return all labels that the store has, in its order."""
-    found, cursor = [], ""
+    found: list[Label] = []
+    cursor = ""
     while (batch := await admin.evidence.labels(cursor, 500)).cursor != cursor:
         found += batch.labels
         cursor = batch.cursor
