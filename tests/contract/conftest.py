@@ -18,6 +18,7 @@ from openai import AsyncOpenAI, OpenAI
 
 from cachemw.app import build
 from cachemw.config import load_config
+from tests.contract.learning import Learning, learning_proxy
 from tests.support.fakes import RunningFake, running_fake
 from tests.support.servers import ServerThread, wait_until
 
@@ -104,6 +105,15 @@ def proxy(fake: RunningFake, embedder_cache: Path) -> Iterator[str]:
             what="readiness",
         )
         yield server.url
+
+
+@pytest.fixture(scope="session")
+def learning(
+    fake: RunningFake, embedder_cache: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Learning]:
+    directory = tmp_path_factory.mktemp("learning")
+    with learning_proxy(fake.url, embedder_cache, directory) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,6 @@ ASKED = "How does photosynthesis work?"
 PARAPHRASE = "How does photosynthesis actually work?"
 #: Models that are served with the client's credential, and with a key of the proxy's own.
 CLIENTS_KEY, OWN_KEY = "fake-large", "fake-keyed"
-NO_STORE = {"cache-control": "no-store"}
 POLICY = """\
 defaults: {threshold: 0.9, delta: 0.05}
 categories:
@@ -51,7 +50,8 @@ class Learning:
         """Return what `GET /cache/categories` says of one."""
         headers = {"authorization": f"Bearer {_TOKEN}"}
         found = httpx.get(self.url + "/cache/categories", headers=headers).json()["categories"]
-        return {each["category"]: each for each in found}[name]
+        view: dict[str, Any] = {each["category"]: each for each in found}[name]
+        return view
 
 
 @contextmanager
