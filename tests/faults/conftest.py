@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +16,8 @@ import httpx
 import pytest
 import yaml
 
+from cachemw.verify.load import load_verifier
+from cachemw.verify.settings import VerifierSettings
 from tests.support.servers import ServerProcess, free_port, start_process, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,9 +66,14 @@ class Fleet:
 
 
 @pytest.fixture(scope="session")
-def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return one directory for prepared models: the first preparation takes ten seconds."""
-    return tmp_path_factory.mktemp("models")
+def models(embedder_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache directory with the models prepared: that takes half a minute, once for all."""
+    if (verifier := load_verifier(VerifierSettings(), embedder_cache, "")) is not None:
+        verifier.close()
+    directory = tmp_path_factory.mktemp("models")
+    for prepared in (path for path in embedder_cache.iterdir() if path.is_dir()):
+        shutil.copytree(prepared, directory / prepared.name, copy_function=os.link)
+    return directory
 
 
 @pytest.fixture
