@@ -62,11 +62,15 @@ class Lookup:
         self._metrics = metrics
 
     def worthwhile(self, ask: Ask) -> bool:
-        """Whether a lookup may come to anything, as far as that is known without an embedding."""
+        """Whether a lookup may come to anything, as far as that is known without an embedding.
+
+        A paused category that a client has named is let through here, as a probe: without any it
+        would be paused for ever.
+        """
         if ask.named is None:
             return True
         allowed = may_serve(self._around.categories.policy(ask.named))
-        return allowed and not self._around.accounts.paused(ask.named)
+        return allowed and self._around.accounts.allowed(ask.named)
 
     def classify(self, ask: Ask, vector: Vector) -> None:
         """Name the category of a request, unless its client has."""
@@ -80,7 +84,10 @@ class Lookup:
         around = self._around
         self.classify(ask, vector)
         policy = around.categories.policy(ask.category)
-        state = around.categories.state(ask.category)
+        # What is named has been let through before, where it is paused, and is not asked for twice.
+        state = around.categories.standing(ask.category).state
+        if ask.named is None:
+            state = around.categories.state(ask.category)
         found = NOTHING
         if not state.paused and _compares(policy, asked):
             found = await self._shortlisted(place, asked, vector)
