@@ -7,7 +7,9 @@ same moment count as one.
 
 The baseline is what the time to the first token would be with nobody else there. It follows
 shorter times as fast as the average itself and longer ones slowly, so that congestion shows as a
-ratio above 1 and only a lasting change, such as a larger model, becomes the new normal.
+ratio above 1 and only a lasting change, such as a larger model, becomes the new normal. It follows
+the distance and not the ratio: of a time 20 times as long, a tenth of its time constant makes it
+three times what it was. Hence an hour, in which an overload of ten minutes still shows.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ class LoadSettings:
     """Time constants in seconds: of the averages, and of the baseline where it rises."""
 
     tau_s: float = 10.0
-    baseline_tau_s: float = 600.0
+    baseline_tau_s: float = 3600.0
 
 
 class LoadFigures(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from cachemw_policies.adaptation import AdaptationSettings
 from cachemw_policies.load import (
     LoadFigures,
     LoadSettings,
@@ -49,6 +50,13 @@ def test_congestion_shows_against_the_baseline_and_ends() -> None:
     assert 4.0 < busy.queueing < 10.0
     over = after(*((60.0 + n, 0.1) for n in range(60)), figures=busy)
     assert over.queueing < 1.5
+
+
+def test_ten_minutes_of_overload_still_show_as_all_of_it() -> None:
+    known, figures = LoadSettings(), IDLE
+    for second in range(620):
+        figures = first_token(figures, known, 0.1 if second < 20 else 2.0, float(second))
+    assert figures.queueing > AdaptationSettings().queueing.full
 
 
 def test_a_lasting_change_becomes_the_baseline() -> None:
