@@ -35,6 +35,8 @@ class Learner:
         self._source = source
         self._metrics = metrics
         self._train: Train | None = None
+        # What was read first must not be put in force last, and training is for one at a time.
+        self._changing = asyncio.Lock()
 
     @property
     def policies(self) -> PolicySet:
@@ -43,10 +45,11 @@ class Learner:
 
     async def begin(self, scale: str, train: Train) -> None:
         """Start to learn on a verifier's scale, and to name categories."""
-        self._train = train
-        policies = self._categories.policies
-        self._categories.use(policies, await asyncio.to_thread(train, policies))
-        self._categories.begin(scale)
+        async with self._changing:
+            self._train = train
+            policies = self._categories.policies
+            self._categories.use(policies, await asyncio.to_thread(train, policies))
+            self._categories.begin(scale)
 
     async def step(self) -> None:
         """Write what was judged here, read what anybody judged, and work out what follows."""
@@ -58,13 +61,14 @@ class Learner:
         """Put a changed policy file in force; one that cannot be used changes nothing."""
         if self._source is None:
             return
-        policies = await asyncio.to_thread(self._source.poll)
-        self._metrics.policy_failed.set(self._source.failed)
-        if policies is None:
-            return
-        train = self._train
-        classifier = None if train is None else await asyncio.to_thread(train, policies)
-        self._categories.use(policies, classifier)
+        async with self._changing:
+            policies = await asyncio.to_thread(self._source.poll)
+            self._metrics.policy_failed.set(self._source.failed)
+            if policies is None:
+                return
+            train = self._train
+            classifier = None if train is None else await asyncio.to_thread(train, policies)
+            self._categories.use(policies, classifier)
         log.info("policies in force", extra={"categories": len(policies.names)})
 
     async def aclose(self) -> None:
