@@ -7,7 +7,7 @@ worked out beside the requests, by `refresh`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from cachemw_policies.category import DEFAULT, CategoryPolicy, PolicySet
@@ -25,6 +25,8 @@ from cachemw.stores.base import Document, Vector
 
 # Comparisons of a category's answers before it counts how many of them tell anything.
 _CHECKS_AT_FIRST = 20
+
+_LONGEST_NAME = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ class Categories:
         if wanted is None or not self.policies.client_may_choose:
             return None
         if wanted not in self.policies.categories:
-            near = difflib.get_close_matches(wanted, self.policies.names, n=1, cutoff=0.5)
+            near = _like(wanted, self.policies.names)
             meant = f"did you mean '{near[0]}'?" if near else "see the policy file."
             raise BadRequest(f"There is no such category; {meant}", param="x-cachemw-category")
         return wanted
@@ -194,6 +196,12 @@ class Categories:
         at = 0.0 if threshold is None else threshold
         labels, errors = known(pool, at)
         return Standing(state, Estimate(*false_hit_estimate(pool, at), labels, errors))
+
+
+def _like(wanted: str, names: Sequence[str]) -> list[str]:
+    # Comparing takes time by the length, and a request's metadata may hold any.
+    short = len(wanted) <= _LONGEST_NAME
+    return difflib.get_close_matches(wanted, names, n=1, cutoff=0.5) if short else []
 
 
 def _strictest(policies: PolicySet) -> CategoryPolicy:

@@ -185,6 +185,12 @@ class TestNamed:
         assert caught.value.status == 400
         assert caught.value.param == "x-cachemw-category"
 
+    def test_a_long_one_is_refused_without_comparing(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """In a request's metadata it may have megabytes, for which comparing takes seconds."""
+        monkeypatch.setattr("difflib.get_close_matches", lambda *_args, **_more: 1 / 0)
+        with pytest.raises(BadRequest, match="policy file"):
+            board(parts.policies(CODE)).named("code" * 100)
+
     def test_what_a_client_said_is_not_repeated(self) -> None:
         with pytest.raises(BadRequest) as caught:
             board(parts.policies(CODE)).named("a secret of somebody")
