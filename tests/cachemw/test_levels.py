@@ -54,7 +54,7 @@ def test_it_rises_and_falls_with_the_load_at_their_own_speeds() -> None:
     for call in calls:
         call.status = "200"
         call.__exit__(None, None, None)
-    assert 0.7 < world.seconds(3) < 1.0
+    assert 0.6 < world.seconds(3) < 1.0
     assert world.seconds(12) == 0.0
 
 
