@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -207,6 +208,22 @@ async def test_the_same_file_again_doubles_nothing() -> None:
     # Batches of one content within a file are several all the same.
     assert len({batch[:2] for batch in log.batches.values()}) == 1
     assert len(log.batches) == 3
+
+
+async def test_others_are_served_meanwhile(memory_admin: Admin) -> None:
+    """Lines that are refused take time too, and nothing is written between them."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await memory_admin.call("POST", PATH, b"nothing\n" * 6400, query="keep_going=true")
+    counting.cancel()
+    assert turns >= 100
 
 
 async def test_a_store_that_fails_is_told(
