@@ -36,6 +36,7 @@ examples:
   cachemw calibrate pairs.jsonl.gz
   cachemw calibrate pairs.jsonl --config cachemw.yaml --json
   cachemw calibrate support.jsonl --labels labels.jsonl --category support
+  cachemw labels import labels.jsonl              have a running server learn from them
 
 exit codes:
   0  done      2  a file or the configuration cannot be used      130  interrupted
