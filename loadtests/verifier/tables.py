@@ -207,7 +207,7 @@ def times(measured: Mapping[str, tuple[float, float]]) -> Section:
     about = (
         "Medians in one process with one thread of inference, pairs of the test part in their "
         "order. Others used the machine too (its load is above), so the time by the clock is too "
-        "long; the processor's is not."
+        "long, and the processor's somewhat."
     )
     rows = [(name, f"{wall:.3f}", f"{cpu:.3f}") for name, (wall, cpu) in measured.items()]
     return Section("Time", about, ("", "ms by the clock", "ms of the processor"), rows)
