@@ -72,7 +72,7 @@ class Weigher:
         verifier = self._verifier
         if verifier is None:
             return [
-                one if one.objection else replace(one, score=max(0.0, one.candidate.similarity))
+                one if one.objection else replace(one, score=_share(one.candidate.similarity))
                 for one in weighed
             ]
         open_ones = [one for one in weighed if one.objection is None]
@@ -105,3 +105,8 @@ def _guarded(question: Question, candidate: Candidate, resident: Resident) -> We
 
 def _prompt(residents: dict[bytes, Resident], one: Weighed) -> str:
     return residents[one.candidate.key].document.prompt
+
+
+def _share(cosine: float) -> float:
+    # The same direction comes to a little over 1 in f32, which is no score.
+    return min(1.0, max(0.0, cosine))
