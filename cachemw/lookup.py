@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cachemw_policies.category import CategoryPolicy
-from cachemw_policies.decision import ClientLimits, Decision, Outcome, decide, may_serve, shortlist
+from cachemw_policies.decision import (
+    ClientLimits,
+    Decision,
+    Outcome,
+    Weighed,
+    decide,
+    may_serve,
+    shortlist,
+)
 from cachemw_policies.personal import personal
 
 from cachemw.accounting.ledger import Accounts
@@ -92,7 +100,8 @@ class Lookup:
         if not state.paused and _compares(policy, asked):
             found = await self._shortlisted(place, asked, vector)
         limits = ClientLimits(ask.directives.threshold or -1.0, ask.max_age)
-        decision = decide(found.weighed, policy, state, ask.load, around.clock(), limits)
+        now = around.clock()
+        decision = decide(self._aged(ask, found, now), policy, state, ask.load, now, limits)
         return self._concluded(ask, decision, found, around.monotonic() - started)
 
     async def _shortlisted(self, place: Place, asked: Asked, vector: Vector) -> Shortlisted:
@@ -107,6 +116,15 @@ class Lookup:
         for key in found.gone:
             await place.index.remove(key)
         return found
+
+    def _aged(self, ask: Ask, found: Shortlisted, now: float) -> list[Weighed]:
+        """Bound each one's time by its own category too, as an exact hit's is."""
+        freshness = self._around.categories.freshness
+        left = {
+            k: freshness(r.document, now, ask.load).ttl_left for k, r in found.residents.items()
+        }
+        ends = ((one, now + left[one.candidate.key]) for one in found.weighed)
+        return [replace(one, expires_at=min(one.expires_at, end)) for one, end in ends]
 
     def _concluded(
         self, ask: Ask, decision: Decision, found: Shortlisted, seconds: float
