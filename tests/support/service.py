@@ -109,7 +109,7 @@ class Parts:
     body_bytes: int = 1 << 24
     commit_wait: float = 5.0
     follower_wait: float = 30.0
-    embed_timeout: float = 0.3
+    embed_timeout: float = 5.0
     verify_timeout: float = 5.0
     threshold: float = 0.93
     min_similarity: float = 0.75
