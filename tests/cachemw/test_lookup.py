@@ -218,6 +218,14 @@ async def test_personal_questions_are_not_compared_where_answers_are_personal() 
         assert world.outcome(await world.run(personal)) is outcome
 
 
+# An answer that saves nothing, so that hits on it do not end the pause.
+WORTHLESS: dict[str, Any] = {
+    "upstream_seconds": 0.0,
+    "prompt_tokens": 0,
+    "completion_tokens": 0,
+}
+
+
 class TestPaused:
     def world(self) -> World:
         made = World()
@@ -228,7 +236,7 @@ class TestPaused:
 
     async def test_only_probes_are_looked_up_and_booked(self) -> None:
         world = self.world()
-        await world.put(upstream_seconds=0.0)
+        await world.put(**WORTHLESS)
         before = world.kept.view()["code"].totals.lookups
         outcomes = [world.outcome(await world.run()) for _ in range(200)]
         probes = sum(outcome is Outcome.SERVED for outcome in outcomes)
@@ -238,7 +246,7 @@ class TestPaused:
 
     async def test_one_that_is_named_is_probed_too_and_by_one_coin(self) -> None:
         world = self.world()
-        await world.put(upstream_seconds=0.0)
+        await world.put(**WORTHLESS)
         ask = await world.run(named="code")
         let_through = sum(world.lookup.worthwhile(ask) for _ in range(400))
         assert 5 < let_through < 60
