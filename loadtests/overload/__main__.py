@@ -1,7 +1,8 @@
 """What load adaptation takes off an overloaded upstream: `python -m loadtests.overload`.
 
-Simulates (see traffic.py, upstream.py, replay.py) and writes loadtests/reports/overload.md. Takes
-about two minutes.
+Simulates (see traffic.py, upstream.py, replay.py) and writes the first part of
+loadtests/reports/overload.md; takes about two minutes. `python -m loadtests.overload live` replays
+the same kind of arrivals against the real service (live.py) and writes the second part.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from cachemw_policies.category import CategoryPolicy
-from cachemw_policies.decision import CategoryState
-from cachemw_policies.thresholds import GuaranteeSettings, calibrated
-
 from cachemw.config import default_cache_dir
+from loadtests.overload import live
 from loadtests.overload.compare import Question, over_seeds, runs
-from loadtests.overload.scores import KEPT, Held, held_out
+from loadtests.overload.parts import write_simulated
+from loadtests.overload.proof import proven
+from loadtests.overload.scores import KEPT, held_out
 from loadtests.overload.tables import ByWay, Done, report
 from loadtests.overload.traffic import Mix, read_trace, trace_file
 from loadtests.overload.upstream import Capacity
@@ -28,35 +28,6 @@ REPORT = Path(__file__).parents[1] / "reports" / "overload.md"
 LOADS = (0.8, 1.0, 1.2, 1.5)
 NEAR = (0.25, 0.5, 1.0)
 NEAR_AT = 1.2
-DELTAS = (0.03, 0.05, 0.1, 0.15, 0.2)
-"""Error budgets in calm, of which the smallest is taken that the calibration part can prove."""
-_OVERLOAD_TIMES, _OVERLOAD_MOST = 3, 0.3
-"""Under overload a budget grows that many times over, up to that."""
-_TTL_S = 3600.0
-
-
-def proven(held: Held) -> tuple[CategoryPolicy, CategoryState]:
-    """Return a policy and its thresholds, proven on the calibration part.
-
-    Raises ValueError where none can be.
-    """
-    settings = GuaranteeSettings()
-    scores, same = held.calibration.scores, held.calibration.same
-    for delta in DELTAS:
-        wider = min(_OVERLOAD_TIMES * delta, _OVERLOAD_MOST)
-        normal, overload = (
-            calibrated(scores, same, each, settings, None) for each in (delta, wider)
-        )
-        if normal.threshold is not None and overload.threshold is not None:
-            policy = CategoryPolicy(
-                "default",
-                ttl=_TTL_S,
-                ttl_overload=4 * _TTL_S,
-                delta=delta,
-                delta_overload=wider,
-            )
-            return policy, CategoryState(normal, overload)
-    raise ValueError(f"no threshold can be proven for error budgets up to {DELTAS[-1]:g}")
 
 
 def averaged(question: Question, load: float, mix: Mix, seeds: int) -> ByWay:
@@ -67,7 +38,9 @@ def averaged(question: Question, load: float, mix: Mix, seeds: int) -> ByWay:
 
 
 def main() -> int:
-    """Simulate, print the report and write it."""
+    """Simulate, print the report's first part and write it."""
+    if sys.argv[1:2] == ["live"]:
+        return live.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m loadtests.overload", description=__doc__)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--out", type=Path, default=REPORT, help="the report's file")
@@ -92,7 +65,7 @@ def main() -> int:
     command = f"{options.date}. Command: `python -m loadtests.overload{seeds}`."
     text = report(done, question, held, mix, command)
     print(text)
-    options.out.write_text(text, "utf-8")
+    write_simulated(options.out, text)
     return 0
 
 

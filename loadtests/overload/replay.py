@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from cachemw_policies.adaptation import AdaptationSettings, Level, adapted, pressure
 from cachemw_policies.category import CategoryPolicy
-from cachemw_policies.decision import CategoryState, Decision, Weighed, decide
-from cachemw_policies.decision import Candidate
+from cachemw_policies.decision import Candidate, CategoryState, Decision, Weighed, decide
 from numpy.typing import NDArray
 
 from loadtests.overload.scores import Scored

@@ -5,11 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 from cachemw_policies.category import CategoryPolicy
 from cachemw_policies.decision import Bar, CategoryState
 
-from loadtests.overload.__main__ import proven
 from loadtests.overload.compare import FIXED, Between, Figures, Question, over_seeds
 from loadtests.overload.scores import COSINE, VERIFIER, Held, Scored
 from loadtests.overload.tables import JUDGED, ByWay, Done, percent, report
@@ -53,17 +51,3 @@ def test_calm_loads_have_no_bar_and_the_cosine_is_owned_up_to() -> None:
 
 def test_a_share_that_is_not_there() -> None:
     assert percent(Between(math.nan, math.nan)) == "none"
-
-
-def test_thresholds_are_proven_or_refused() -> None:
-    rng = np.random.default_rng(1)
-    scores = rng.random(4000)
-    good = Scored(np.arange(4000), scores, rng.random(4000) < scores)
-    policy, found = proven(Held(good, SCORED, VERIFIER))
-    assert policy.delta == 0.05
-    assert policy.delta_overload == pytest.approx(0.15)
-    assert found.normal.threshold is not None
-    assert found.overload.threshold is not None
-    assert found.overload.threshold < found.normal.threshold
-    with pytest.raises(ValueError, match="no threshold"):
-        proven(Held(SCORED, SCORED, VERIFIER))
