@@ -141,7 +141,7 @@ class StoreConfig(Section):
 class SemanticConfig(Section):
     """The semantic tier."""
 
-    min_similarity: float = Field(0.75, ge=0, le=1)
+    min_similarity: float = Field(0.65, ge=0, le=1)
     top_k: int = Field(8, gt=0, le=100)
     verifier: str = Field("shipped", min_length=1)
     verified: int = Field(3, gt=0, le=16)

@@ -87,5 +87,9 @@ encoder | decoder; transmitter | receiver; read | write; reader | writer; source
 target; vegetarian, vegan | nonvegetarian; herbivore | carnivore; prey | predator; inhale | exhale;
 swell | shrink; expand | contract, collapse; extend | shorten; lengthen | shorten; tighten |
 loosen; strengthen | weaken; thicken | thin; widen | narrow; darken | lighten; heat | cool; sit |
-stand; stand | lie; whole | part
+stand; stand | lie; whole | part; thicker | thinner; hotter | colder, cooler; warmer | cooler,
+colder; louder | quieter; wider | narrower; darker, dimmer | lighter, brighter; taller | shorter;
+deeper | shallower; sweeter | sourer; tighter | looser; sharper | duller, blunter; happier | sadder;
+safer | riskier; drier | wetter; smoother | rougher; stronger | weaker; harder | softer, easier;
+richer | poorer; closer, nearer | farther, further
 """
