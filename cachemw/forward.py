@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from cachemw.ask import Ask
+from cachemw.explain import explained
 from cachemw.http.messages import Header, HttpRequest, Reply
 from cachemw.identity.meter import metered
 from cachemw.metrics import Metrics
@@ -32,7 +33,8 @@ class Forwarder:
         with sent.call:
             reply = sent.reply
         content_type = (b"content-type", reply.header(b"content-type") or b"application/json")
-        return _streamed(reply, [*sent.client_headers(), content_type, _LAYER, _BYPASS])
+        headers = [*sent.client_headers(), content_type, *explained(ask), _LAYER, _BYPASS]
+        return _streamed(reply, headers)
 
     async def passthrough(self, request: HttpRequest) -> Reply:
         """Forward any other path, bytes and headers as they are, to the first upstream."""
