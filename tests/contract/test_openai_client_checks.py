@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -28,6 +29,13 @@ from tests.support.servers import wait_until
 STAYS = "old policies stay in force"
 
 
+@pytest.fixture
+def tenant(learning: Learning, request: pytest.FixtureRequest) -> Iterator[OpenAI]:
+    """Return a client whose cache is its own."""
+    with learning.client(request.node.name) as official:
+        yield official
+
+
 def _counts(learning: Learning, outcome: str, verdict: str) -> tuple[float, float]:
     checks = learning.metric(f'cachemw_checks_total{{outcome="{outcome}",source="shadow"}}')
     labels = learning.metric(f'cachemw_labels_total{{source="shadow",verdict="{verdict}"}}')
@@ -38,9 +46,13 @@ def _counts(learning: Learning, outcome: str, verdict: str) -> tuple[float, floa
     ("outcome", "verdict", "fresh"), [("same", "right", "It is 12."), ("different", "wrong", "13.")]
 )
 def test_a_hit_is_checked_by_one_call_with_our_own_key(
-    learning: Learning, fake: RunningFake, outcome: str, verdict: str, fresh: str
+    learning: Learning,
+    tenant: OpenAI,
+    fake: RunningFake,
+    outcome: str,
+    verdict: str,
+    fresh: str,
 ) -> None:
-    tenant = learning.client(f"checked-{verdict}")
     ask(tenant, ASKED, "checked", OWN_KEY, x_fake="echo=The answer is 12.")
     until_found(tenant, PARAPHRASE, "checked", OWN_KEY)
     before, asked = _counts(learning, outcome, verdict), fake.asked(PARAPHRASE)
@@ -69,9 +81,10 @@ def test_a_hit_is_checked_by_one_call_with_our_own_key(
         assert caught.value.code == "only_if_cached"
 
 
-def test_no_check_is_made_with_a_clients_credential(learning: Learning, fake: RunningFake) -> None:
+def test_no_check_is_made_with_a_clients_credential(
+    learning: Learning, tenant: OpenAI, fake: RunningFake
+) -> None:
     refused = 'cachemw_checks_total{outcome="client_credentials",source="shadow"}'
-    tenant = learning.client("pays")
     ask(tenant, ASKED, "checked", CLIENTS_KEY)
     until_found(tenant, PARAPHRASE, "checked", CLIENTS_KEY)
     before, asked = learning.metric(refused), fake.asked(PARAPHRASE)
@@ -112,9 +125,9 @@ class Load:
 
 
 def test_policies_change_under_load_and_no_entry_is_lost(
-    learning: Learning, caplog: pytest.LogCaptureFixture
+    learning: Learning, tenant: OpenAI, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tenant, questions = learning.client("reloads"), [f"Number {n}?" for n in range(8)]
+    questions = [f"Number {n}?" for n in range(8)]
     for text in questions:
         ask(tenant, text, "judged")
     load = Load(tenant, questions)
@@ -160,15 +173,17 @@ def test_a_flood_in_one_category_leaves_another_its_guaranteed_share(
         "mode": "exact",
         "store": {"path": str(tmp_path / "a.sqlite3"), "max_entries": 40},
     }
-    with learning_proxy(fake.url, embedder_cache, tmp_path, **sections) as small:
+    with (
+        learning_proxy(fake.url, embedder_cache, tmp_path, **sections) as small,
+        small.client("a") as one,
+    ):
         small.policy.write_text(
             "categories: {kept: {quota: {guaranteed: 0.3}}, flood: {priority: 5.0}}"
         )
-        tenant = small.client("floods")
-        wait_until(lambda: _known(tenant, "kept"), what="the quotas")
+        wait_until(lambda: _known(one, "kept"), what="the quotas")
         questions = [f"Kept {n}?" for n in range(10)]
         for text in questions:
-            ask(tenant, text, "kept")
+            ask(one, text, "kept")
         with httpx.Client(base_url=small.url, headers={"x-cachemw-category": "flood"}) as http:
             for number in range(80):
                 body = {
@@ -180,4 +195,4 @@ def test_a_flood_in_one_category_leaves_another_its_guaranteed_share(
         wait_until(lambda: small.category("flood")["entries"] <= 30, what="evictions")
         assert small.metric(evicted) >= 50
         assert small.metric(evicted.replace("flood", "kept")) == 0
-        assert {ask(tenant, text, "kept").layer for text in questions} == {"exact"}
+        assert {ask(one, text, "kept").layer for text in questions} == {"exact"}
