@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
+from cachemw_policies.freshness import effective_ttl
+
 from cachemw.accounting.ledger import Accounts
+from cachemw.admin.fence import Fence
 from cachemw.ask import Ask
 from cachemw.categories.board import Categories
 from cachemw.endpoints.base import Json
+from cachemw.errors import CacheComponentError
 from cachemw.evidence.book import LabelBook
 from cachemw.exact import ExactTier
 from cachemw.keep import Fetched
@@ -88,22 +93,32 @@ class Learning:
 
 
 class Noting:
-    """Notes the use of entries, renews those with a sliding TTL, and passes hits on."""
+    """Notes the use of entries, renews those with a sliding TTL, and passes hits on.
+
+    `learn` makes a renewed entry findable for as long as it now lives; `ttl` in seconds bounds that
+    of all categories.
+    """
 
     def __init__(
         self,
         inner: Aftermath,
         categories: Categories,
         exact: ExactTier,
+        learn: Callable[[Document], Awaitable[None]],
         ledger: Ledger,
+        fence: Fence,
         clock: Callable[[], float],
+        ttl: float | None,
     ) -> None:
         self._inner = inner
         self._categories = categories
         self._exact = exact
+        self._learn = learn
         self._ledger = ledger
+        self._fence = fence
         self._clock = clock
-        self._renewals: set[asyncio.Task[bool]] = set()
+        self._ttl = ttl
+        self._renewals: set[asyncio.Task[None]] = set()
 
     def withholds(self, ask: Ask, hit: Hit) -> bool:
         """Pass it on."""
@@ -115,9 +130,9 @@ class Noting:
         self._ledger.hit(document.key)
         policy = self._categories.policy(document.category)
         if policy.sliding:
-            now = self._clock()
-            if document.expires_at - now < policy.ttl / 2:
-                self._renew(replace(document, expires_at=now + policy.ttl))
+            now, ttl = self._clock(), effective_ttl(policy.ttl, self._ttl)
+            if document.expires_at - now < ttl / 2:
+                self._renew(replace(document, expires_at=now + ttl))
         self._inner.hit(ask, hit, answer_id)
 
     def answered(self, ask: Ask, fetched: Fetched) -> None:
@@ -125,9 +140,19 @@ class Noting:
         self._inner.answered(ask, fetched)
 
     def _renew(self, document: Document) -> None:
-        task = asyncio.create_task(self._exact.put(document))
+        task = asyncio.create_task(self._renewed(document, self._fence.began(0.0)))
         self._renewals.add(task)
         task.add_done_callback(self._renewals.discard)
+
+    async def _renewed(self, document: Document, began: float) -> None:
+        """Write an entry again, unless it was removed meanwhile: then it stays so."""
+        if self._fence.refuses(document, began) or not await self._exact.put(document):
+            return
+        if self._fence.refuses(document, began):
+            await self._exact.remove(document.key)
+            return
+        with suppress(CacheComponentError):
+            await self._learn(document)
 
 
 def _served(ask: Ask) -> bool:

@@ -143,7 +143,16 @@ def build(
     call = _call(config, cache, known, sender, fence, learning, replayer, metrics)
     calls = Calls(_call_settings(config), flights, call, replayer, metrics)
     forwarder = Forwarder(router, sender, metrics)
-    aftermath = Noting(learning.aftermath, known.categories, cache.exact, cache.ledger, time.time)
+    aftermath = Noting(
+        learning.aftermath,
+        known.categories,
+        cache.exact,
+        copies.learn,
+        cache.ledger,
+        fence,
+        time.time,
+        config.cache.ttl_seconds,
+    )
     path = RequestPath(
         _asks(config, router, known),
         cache.exact,
