@@ -27,8 +27,8 @@ GUARDED = Decision(
 async def said(decision: Decision | None = None, **fields: object) -> list[str]:
     ask = await ask_for("my secret question", x_cachemw_explain="1")
     ask.decision = decision
-    for name, value in fields.items():
-        setattr(ask, name, value)
+    for field, value in fields.items():
+        setattr(ask, field, value)
     ((name, text),) = explained(ask)
     assert name == b"x-cachemw-decision"
     assert b"secret" not in text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cachemw_policies.category import CategoryPolicy, PolicySet
@@ -174,15 +175,15 @@ async def test_what_waits_is_written_at_the_end() -> None:
 async def test_a_store_that_is_away_costs_no_label() -> None:
     world = World()
     await world.learner.begin(parts.SCALE, Says)
-    evidence = world.learner._book._evidence
+    evidence: Any = world.learner._book._evidence
     append = evidence.append
 
     async def away(*_: object) -> None:
         raise StoreUnavailable("away")
 
-    evidence.append = away  # type: ignore[method-assign]
+    evidence.append = away
     world.learner._book.judge(parts.label(0.9))
     await world.learner.step()
-    evidence.append = append  # type: ignore[method-assign]
+    evidence.append = append
     await world.learner.step()
     assert world.known.standing("default").estimate.labels == 1
