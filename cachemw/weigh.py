@@ -88,7 +88,10 @@ class Weigher:
         except VerifierUnavailable as error:
             self._state.down(type(error).__name__)
             return list(weighed)
-        self._state.up()
+        if None in scores:
+            self._state.down("NoProbability")
+        else:
+            self._state.up()
         by_key = {one.candidate.key: s for one, s in zip(open_ones, scores, strict=True)}
         return [replace(one, score=by_key.get(one.candidate.key)) for one in weighed]
 
