@@ -37,6 +37,8 @@ class Learner:
         self._train: Train | None = None
         # What was read first must not be put in force last, and training is for one at a time.
         self._changing = asyncio.Lock()
+        # Read, and not in force yet: where training fails it is tried again at the next turn.
+        self._pending: PolicySet | None = None
 
     @property
     def policies(self) -> PolicySet:
@@ -46,10 +48,11 @@ class Learner:
     async def begin(self, scale: str, train: Train) -> None:
         """Start to learn on a verifier's scale, and to name categories."""
         async with self._changing:
-            self._train = train
             policies = self._categories.policies
             self._categories.use(policies, await asyncio.to_thread(train, policies))
             self._categories.begin(scale)
+            # Last: labels read before their scale is known would be passed over, and for good.
+            self._train = train
 
     async def step(self) -> None:
         """Write what was judged here, read what anybody judged, and work out what follows."""
@@ -62,13 +65,15 @@ class Learner:
         if self._source is None:
             return
         async with self._changing:
-            policies = await asyncio.to_thread(self._source.poll)
+            policies = await asyncio.to_thread(self._source.poll) or self._pending
             self._metrics.policy_failed.set(self._source.failed)
             if policies is None:
                 return
+            self._pending = policies
             train = self._train
             classifier = None if train is None else await asyncio.to_thread(train, policies)
             self._categories.use(policies, classifier)
+            self._pending = None
         log.info("policies in force", extra={"categories": len(policies.names)})
 
     async def aclose(self) -> None:
