@@ -150,6 +150,25 @@ async def test_a_reload_while_it_begins_is_not_undone(world: World) -> None:
     assert world.known.classify(VECTOR) == "code"
 
 
+async def test_no_label_is_read_while_it_begins() -> None:
+    world = World()
+    await world.learner._book._evidence.append([parts.label(0.9)], b"earlier")
+    training, go_on = threading.Event(), threading.Event()
+
+    def slow(policies: PolicySet) -> CategoryClassifier:
+        training.set()
+        assert go_on.wait(10)
+        return Says(policies)
+
+    begun = asyncio.create_task(world.learner.begin(parts.SCALE, slow))
+    await asyncio.to_thread(training.wait, 10)
+    await world.learner.step()
+    go_on.set()
+    await begun
+    await world.learner.step()
+    assert world.known.standing("default").estimate.labels == 1
+
+
 async def test_a_training_that_fails_leaves_the_old_policies(world: World) -> None:
     await world.learner.begin(parts.SCALE, Says)
     before = world.known.policies
