@@ -16,10 +16,13 @@ import yaml
 
 from cachemw.verify.load import load_verifier
 from cachemw.verify.settings import VerifierSettings
+from tests.support.redis_server import RedisServer, need_redis
 from tests.support.servers import ServerProcess, free_port, start_process, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTH = {"authorization": "Bearer sk-alice"}
+TOKEN = "admin-token-for-tests"
+ADMIN = {"authorization": f"Bearer {TOKEN}"}
 
 
 @dataclass
@@ -83,6 +86,43 @@ def fleet(tmp_path: Path, models: Path) -> Iterator[Fleet]:
 
 
 @pytest.fixture
+def redis_store() -> Iterator[dict[str, Any]]:
+    """Return the configuration of a store in a Redis of the test's own."""
+    need_redis()
+    with RedisServer() as server:
+        yield {"kind": "redis", "url": server.url, "put_seconds": 5.0, "get_seconds": 1.0}
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """Return the configuration of a store that several processes share."""
+    if request.param == "sqlite":
+        return {"path": str(tmp_path / "a.sqlite3"), "put_seconds": 5.0, "get_seconds": 1.0}
+    settings: dict[str, Any] = request.getfixturevalue("redis_store")
+    return settings
+
+
+@pytest.fixture
+def replicas(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[ServerProcess]]:
+    """Return a starter of processes on the same store, in front of the same upstream."""
+    monkeypatch.setenv("TEST_ADMIN_TOKEN", TOKEN)
+
+    def start(
+        upstream: ServerProcess, store: dict[str, Any], count: int = 2, **sections: Any
+    ) -> list[ServerProcess]:
+        settings = {
+            "mode": "semantic",
+            "store": store,
+            "admin": {"token_env": "TEST_ADMIN_TOKEN"},
+            **sections,
+        }
+        config = fleet.config(upstream.url, **settings)
+        return [fleet.cachemw(config) for _ in range(count)]
+
+    return start
+
+
+@pytest.fixture
 def run_cachemw() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `cachemw ARGS` to its end."""
 
@@ -122,4 +162,4 @@ def only_if_cached(server: ServerProcess, text: str, directives: str = "") -> ht
     )
 
 
-__all__ = ["AUTH", "Fleet", "ask", "chat", "free_port", "only_if_cached", "wait_until"]
+__all__ = ["ADMIN", "AUTH", "Fleet", "ask", "chat", "free_port", "only_if_cached", "wait_until"]

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from loadtests.faults.load import PacedLoad, Results, questions
-from tests.faults.conftest import Fleet, ask
+from tests.faults.conftest import AUTH, Fleet, ask
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.servers import ServerProcess, wait_until
 
@@ -111,6 +111,26 @@ def test_killed_and_restarted(server: ServerProcess, redis: RedisServer) -> None
     ask(server, "after")
     wait_until(lambda: hits(server, "after"), timeout=20, what="hit after the restart")
     wait_until(lambda: store_up(server) == 1, timeout=20, what="store up")
+
+
+def test_feedback_waits_for_it_and_requests_do_not(
+    server: ServerProcess, redis: RedisServer
+) -> None:
+    entry = ask(server, "judged").headers["x-cachemw-entry"]
+
+    def judge(ident: str) -> httpx.Response:
+        body = {"id": ident, "score": 0}
+        return httpx.post(server.url + "/cache/feedback", json=body, headers=AUTH, timeout=30)
+
+    redis.kill()
+    for ident in (entry, "chatcmpl-of-a-hit"):
+        refused = judge(ident)
+        assert refused.status_code == 503, refused.text
+        assert refused.headers["retry-after"] == "1"
+    assert ask(server, "judged").headers["x-cachemw-layer"] == "upstream"
+    redis.start()
+    # What it held is gone, so that there is nothing to judge.
+    wait_until(lambda: judge(entry).status_code == 404, timeout=20, what="feedback")
 
 
 def test_away_from_the_start(fleet: Fleet, redis: RedisServer, tmp_path: Path) -> None:

@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.faults.conftest import AUTH, Fleet, ask, chat, only_if_cached
+from tests.faults.conftest import ADMIN, AUTH, Fleet, ask, chat, only_if_cached
 from tests.faults.test_kill import Load
-from tests.support.redis_server import RedisServer, need_redis
 from tests.support.servers import ServerProcess, wait_until
 
-TOKEN = "admin-token-for-tests"
-ADMIN = {"authorization": f"Bearer {TOKEN}"}
 QUESTION = "How do I reset my account password?"
 PARAPHRASE = "How can I reset my account password?"
-
-
-@pytest.fixture
-def redis_store() -> Iterator[dict[str, Any]]:
-    """Return the configuration of a store in a Redis of the test's own."""
-    need_redis()
-    with RedisServer() as server:
-        yield {"kind": "redis", "url": server.url, "put_seconds": 5.0, "get_seconds": 1.0}
-
-
-@pytest.fixture(params=["sqlite", "redis"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
-    """Return the configuration of a store that several processes share."""
-    if request.param == "sqlite":
-        return {"path": str(tmp_path / "a.sqlite3"), "put_seconds": 5.0, "get_seconds": 1.0}
-    settings: dict[str, Any] = request.getfixturevalue("redis_store")
-    return settings
-
-
-@pytest.fixture
-def replicas(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[ServerProcess]]:
-    """Return a starter of processes on the same store, in front of the same upstream."""
-    monkeypatch.setenv("TEST_ADMIN_TOKEN", TOKEN)
-
-    def start(
-        upstream: ServerProcess, store: dict[str, Any], count: int = 2, **sections: Any
-    ) -> list[ServerProcess]:
-        settings = {
-            "mode": "semantic",
-            "store": store,
-            "admin": {"token_env": "TEST_ADMIN_TOKEN"},
-            **sections,
-        }
-        config = fleet.config(upstream.url, **settings)
-        return [fleet.cachemw(config) for _ in range(count)]
-
-    return start
 
 
 def test_what_one_stores_the_other_serves_within_a_second(
