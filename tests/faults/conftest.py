@@ -14,8 +14,6 @@ import httpx
 import pytest
 import yaml
 
-from cachemw.verify.load import load_verifier
-from cachemw.verify.settings import VerifierSettings
 from tests.support.redis_server import RedisServer, need_redis
 from tests.support.servers import ServerProcess, free_port, start_process, wait_until
 
@@ -69,8 +67,6 @@ class Fleet:
 @pytest.fixture(scope="session")
 def models(embedder_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a cache directory with the models prepared: that takes half a minute, once for all."""
-    if (verifier := load_verifier(VerifierSettings(), embedder_cache, "")) is not None:
-        verifier.close()
     directory = tmp_path_factory.mktemp("models")
     for prepared in embedder_cache.iterdir():
         # Each store has an index of its own.
