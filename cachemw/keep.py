@@ -171,7 +171,7 @@ class Keeper:
             size=len(made.body),
             purged=self._fence.refuses(document, made.began),
         )
-        made.reason = why_not_store(facts, self._rules(ask, policy, ttl, text))
+        made.reason = why_not_store(facts, self._rules(ask, policy, ttl))
         return document if made.reason is None else None
 
     async def _withdrawn(self, document: Document, began: float) -> bool:
@@ -193,7 +193,7 @@ class Keeper:
         embedded = None if self._semantic is None else await self._semantic.embedded(ask)
         return replace(document, embedded=embedded)
 
-    def _rules(self, ask: Ask, policy: CategoryPolicy, ttl: float, text: str) -> StoreRules:
+    def _rules(self, ask: Ask, policy: CategoryPolicy, ttl: float) -> StoreRules:
         return StoreRules(
             in_scope=ask.endpoint.cacheable(ask.params),
             store=ask.directives.store,
@@ -201,5 +201,13 @@ class Keeper:
             max_size=self._settings.max_size,
             ttl=ttl,
             category=policy.allow_caching,
-            personal=policy.personalised and personal(text),
+            personal=policy.personalised and personal(_question(ask)),
         )
+
+
+def _question(ask: Ask) -> str:
+    """Return the question, also of a request that is not looked up by meaning."""
+    if ask.asked is not None:
+        return ask.asked.text
+    question = ask.endpoint.question(ask.params)
+    return "" if question is None else question.text
