@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from cachemw_policies.category import CategoryPolicy, PolicySet
 
 from cachemw.stores.base import Document, Vector
 from cachemw.stores.memory import MemoryStore
@@ -21,6 +22,7 @@ from tests.support.service import (
     assembled,
     chat,
     plain_of,
+    policy_set,
     stream_of,
 )
 
@@ -121,6 +123,78 @@ async def test_an_embedding_that_is_late_follows_in_a_second_write() -> None:
         (document,) = await stored(service)
         assert document.embedded is not None
         assert service.metric("stored_total", category="default") == 1
+
+
+NEWS = ("news of today", "news of the town", "news at noon")
+BEES = ("bees of today", "bees of the town", "bees at noon")
+
+
+def _kinds(**news: Any) -> PolicySet:
+    return policy_set(
+        CategoryPolicy("news", **{"ttl": 60.0, "ttl_overload": 90.0, "examples": NEWS, **news}),
+        CategoryPolicy("bees", ttl=7200.0, examples=BEES),
+        min_confidence=0.6,
+    )
+
+
+async def _answered(parts: Parts, text: str) -> tuple[list[Document], list[Document]]:
+    """Return what is stored while the embedding is under way, and what is when it is there."""
+    embedder = parts.embedder = SlowEmbedder()
+    embedder.allowed.set()  # to learn the categories by
+    async with assembled(parts) as service:
+        embedder.allowed.clear()
+        await service.client.ask(chat(text))
+        assert isinstance(service.store, MemoryStore)
+        before = [entry.document for entry in service.store._entries.values()]
+        embedder.allowed.set()
+        return before, await stored(service)
+
+
+@pytest.mark.parametrize(
+    ("text", "category", "seconds"), [("news for me", "news", 90.0), ("bees for me", "bees", 86400)]
+)
+async def test_until_its_category_is_known_an_answer_is_kept_as_shortly_as_any_would_have_it(
+    text: str, category: str, seconds: float
+) -> None:
+    (before,), (after,) = await _answered(Parts(policies=_kinds()), text)
+    assert (before.category, before.expires_at) == ("default", 1e6 + 60)
+    # For as long as the load could make it.
+    assert (after.category, after.expires_at) == (category, 1e6 + seconds)
+
+
+@pytest.mark.parametrize("text", ["news for me", "bees for me"])
+async def test_where_any_category_forbids_it_nothing_is_written_before_it_is_known(
+    text: str,
+) -> None:
+    parts = Parts(policies=_kinds(allow_caching=False), commit_wait=0.01)
+    before, after = await _answered(parts, text)
+    assert (before, len(after)) == ([], int(text.startswith("bees")))
+
+
+async def test_what_turns_out_to_be_personal_does_not_stay() -> None:
+    text = "news for order number: AB-48213"
+    parts = Parts(policies=_kinds(personalised=True), commit_wait=0.01)
+    assert await _answered(parts, text) == ([], [])
+
+
+@pytest.mark.parametrize("ttl_seconds", [30.0, 1e9])
+async def test_the_configured_ttl_is_a_ceiling(ttl_seconds: float) -> None:
+    config = {"cache": {"ttl_seconds": ttl_seconds}}
+    async with assembled(Parts(policies=_kinds(), config=config)) as service:
+        await service.client.ask(chat("hi"), x_cachemw_category="news")
+        (document,) = await stored(service)
+        assert document.expires_at == 1e6 + min(ttl_seconds, 90.0)
+
+
+@pytest.mark.parametrize("embedder", [None, WordEmbedder()])
+async def test_personal_data_is_seen_where_nothing_is_looked_up_by_meaning(embedder: Any) -> None:
+    parts = Parts(policies=_kinds(personalised=True), embedder=embedder)
+    async with assembled(parts) as service:
+        text = "Where is order number: AB-48213? " + "It was promised long ago. " * 100
+        reply = await service.client.ask(chat(text), x_cachemw_category="news")
+        assert (reply.status, reply.stored) == (200, False)
+        assert not await stored(service)
+        assert service.metric("store_skipped_total", reason="personal") == 1
 
 
 @pytest.mark.parametrize("cut", range(1, 5))
