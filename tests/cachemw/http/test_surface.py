@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.support.asgi import AsgiReply
-from tests.support.service import Assembled, Parts, assembled, chat, text_of
+from cachemw.identity.virtual_keys import VirtualKey, VirtualKeys, key_digest
+from tests.support.asgi import AsgiClient, AsgiReply
+from tests.support.service import ADMIN_TOKEN, Assembled, Clock, Parts, assembled, chat, text_of
 
 # The contract of architecture.md, as far as it exists.
 CONTRACT = (
@@ -136,6 +137,36 @@ async def test_the_description_of_the_api(service: Assembled) -> None:
         for operation in item.values()
     ]
     assert len(operations) == len(set(operations))
+
+
+async def test_feedback_is_for_clients_and_the_rest_of_its_folder_for_the_admin() -> None:
+    keys = VirtualKeys([VirtualKey(key_digest("sk-alice"), "alice")], Clock())
+    async with assembled(Parts(identity=keys)) as service:
+        body = {"id": "chatcmpl-unknown", "score": 1}
+        known = await service.client.ask(body, "/cache/feedback")
+        assert (known.status, error_of(known)["code"]) == (404, "not_found")
+        labels = {"endpoint": "feedback", "category": "default", "layer": "refused"}
+        assert service.metric("requests_total", status="404", **labels) == 1
+        admin = AsgiClient(service.surface, {"authorization": f"Bearer {ADMIN_TOKEN}"})
+        refused = await admin.ask(body, "/cache/feedback")
+        assert (refused.status, service.metric("requests_total", status="401", **labels)) == (
+            401,
+            1,
+        )
+        assert (await service.client.get("/cache/categories")).status == 401
+        shown = await admin.get("/cache/categories")
+        assert (shown.status, "default" in str(shown.json())) == (200, True)
+        assert not service.upstream.calls
+
+
+async def test_requests_are_counted_by_their_category(service: Assembled) -> None:
+    await service.client.ask(chat("hi"), x_cachemw_category="default")
+    refused = await service.client.ask(chat("hi"), x_cachemw_category="nonsense")
+    assert (refused.status, error_of(refused)["param"]) == (400, "x-cachemw-category")
+    labels = {"endpoint": "chat.completions", "category": "default"}
+    assert service.metric("requests_total", layer="upstream", status="200", **labels) == 1
+    # No name that a client makes up becomes a label.
+    assert service.metric("requests_total", layer="refused", status="400", **labels) == 1
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "GET", "DELETE"])
