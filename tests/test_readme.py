@@ -18,7 +18,7 @@ import pytest
 
 from cachemw.app import build
 from cachemw.config import load_file
-from tests.support.servers import ServerProcess, start_process
+from tests.support.servers import ServerProcess, start_process, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,6 +26,19 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 RUN_ELSEWHERE = {"make demo", "make test"}
 DEFAULT_URL = "http://127.0.0.1:8080"
 TOKEN = "export CACHEMW_ADMIN_TOKEN=..."
+ADMIN = {
+    "CACHEMW_ADMIN__TOKEN_ENV": "CACHEMW_ADMIN_TOKEN",
+    "CACHEMW_ADMIN_TOKEN": "a token of the administrator's",
+}
+KINDS = (
+    "cachemw serve",
+    "check-config",
+    "curl",
+    "new-key",
+    "cachemw entries",
+    "cachemw categories",
+    "cachemw calibrate",
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -56,27 +69,39 @@ def no_key_of_the_developers(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def serve(command: str, cache: Path, store: Path, ready: str = "/healthz") -> ServerProcess:
-    """Run a documented command on a free port, with a store of its own.
+def serve(
+    command: str,
+    cache: Path,
+    folder: Path,
+    ready: str = "/healthz",
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> ServerProcess:
+    """Run a documented command on a free port, with a store and a policy file of its own.
 
     The cache directory stays between runs, and what an earlier one stored would answer this one.
     """
     environment, arguments = parts(command)
+    policy = folder / "policy.yaml"
+    policy.write_text(policies())
+    environment = {k: v.replace("policy.yaml", str(policy)) for k, v in environment.items()}
     if "--port" in arguments:
         arguments[arguments.index("--port") + 1] = "{port}"
     own = {
         "CACHEMW_SERVER__PORT": "{port}",
-        "CACHEMW_STORE__PATH": str(store),
+        "CACHEMW_STORE__PATH": str(folder / "store"),
         "XDG_CACHE_HOME": str(cache.parent),
     }
-    return start_process(["-m", "cachemw", *arguments], environment | own, ready=ready)
+    return start_process(["-m", "cachemw", *arguments], environment | own | {**more}, ready=ready)
+
+
+def policies() -> str:
+    return next(block for block in blocks("yaml") if block.startswith("# policy.yaml"))
 
 
 def test_nothing_in_it_goes_unrun() -> None:
-    kinds = ("cachemw serve", "check-config", "curl", "new-key", "cachemw entries")
-    run_here = {command for kind in kinds for command in starting_with(kind)}
+    run_here = {command for kind in KINDS for command in starting_with(kind)}
     assert run_here | RUN_ELSEWHERE | {TOKEN} == set(commands())
-    assert (len(blocks("python")), len(blocks("yaml"))) == (1, 1)
+    assert (len(blocks("python")), len(blocks("yaml"))) == (1, 2)
 
 
 @pytest.mark.parametrize("command", sorted(RUN_ELSEWHERE))
@@ -89,7 +114,7 @@ def test_make_knows_its_targets(command: str) -> None:
 
 @pytest.mark.parametrize("command", starting_with("cachemw serve"))
 def test_it_serves(command: str, embedder_cache: Path, tmp_path: Path) -> None:
-    with serve(command, embedder_cache, tmp_path / "store") as server:
+    with serve(command, embedder_cache, tmp_path) as server:
         assert httpx.get(server.url + "/healthz").json() == {"status": "ok"}
         assert server.terminate() == 0, server.output()
 
@@ -104,7 +129,7 @@ def test_the_reference_is_a_configuration(command: str) -> None:
 
 
 def test_the_production_example_can_be_used(tmp_path: Path) -> None:
-    (example,) = blocks("yaml")
+    (example,) = (block for block in blocks("yaml") if block != policies())
     (new_key,) = starting_with("new-key")
     made = json.loads(_run([sys.executable, "-m", "cachemw", *parts(new_key)[1], "--json"]))
     path = tmp_path / "cachemw.yaml"
@@ -114,13 +139,9 @@ def test_the_production_example_can_be_used(tmp_path: Path) -> None:
     build(load_file(path, {"HOME": str(tmp_path)}), secrets)
 
 
-def test_entries_are_administered(embedder_cache: Path, tmp_path: Path) -> None:
-    environment = {
-        "CACHEMW_ADMIN__TOKEN_ENV": "CACHEMW_ADMIN_TOKEN",
-        "CACHEMW_ADMIN_TOKEN": "a token of the administrator's",
-    }
-    served = f"{' '.join(f'{k}={shlex.quote(v)}' for k, v in environment.items())} cachemw serve"
-    with serve(served, embedder_cache, tmp_path / "store", ready="/readyz") as server:
+def test_an_operator_sees_entries_and_categories(embedder_cache: Path, tmp_path: Path) -> None:
+    (served,) = starting_with("policy.yaml")
+    with serve(served, embedder_cache, tmp_path, "/readyz", ADMIN) as server:
         httpx.post(
             server.url + "/v1/chat/completions",
             json={"messages": [{"role": "user", "content": "What is a proxy?"}]},
@@ -129,20 +150,46 @@ def test_entries_are_administered(embedder_cache: Path, tmp_path: Path) -> None:
         ).raise_for_status()
         for command in starting_with("cachemw entries"):
             arguments = [*parts(command)[1], "--url", server.url]
-            said = _run([sys.executable, "-m", "cachemw", *arguments], environment, tmp_path)
+            said = _run([sys.executable, "-m", "cachemw", *arguments], ADMIN, tmp_path)
             assert said, command
+        for command in starting_with("cachemw categories"):
+            arguments = [*parts(command)[1], "--url", server.url]
+            said = _run([sys.executable, "-m", "cachemw", *arguments], ADMIN, tmp_path)
+            # Those of the documented policy file.
+            assert "opening_hours" in said
     assert "What is a proxy?" in (tmp_path / "answers.jsonl").read_text()
+
+
+def test_pairs_are_calibrated(embedder_cache: Path, tmp_path: Path) -> None:
+    pairs = [
+        {"a": "How does photosynthesis work?", "b": "Explain photosynthesis", "same": 1},
+        {"a": "What is 17 plus 25?", "b": "What is 17 plus 26?", "same": 0},
+    ]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    (command,) = starting_with("cachemw calibrate")
+    cache = {"XDG_CACHE_HOME": str(embedder_cache.parent)}
+    said = subprocess.run(
+        [sys.executable, "-m", "cachemw", *parts(command)[1]],
+        env=os.environ | cache,
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=100,
+        check=True,
+    )
+    assert json.loads(said.stdout)["never_served"]["objected"] == {"numbers": 1}
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_a_client_is_answered_by_the_model_and_then_from_the_cache(
     embedder_cache: Path, tmp_path: Path
 ) -> None:
-    (curl,) = starting_with("curl")
+    (curl,) = starting_with("chat/completions")
     (snippet,) = blocks("python")
     command = ".venv/bin/cachemw serve"
     assert command in commands()
-    with serve(command, embedder_cache, tmp_path / "store", ready="/readyz") as server:
+    # The lab model computes on the same cores as the verifier.
+    more = {"CACHEMW_SEMANTIC__VERIFY_SECONDS": "5"}
+    with serve(command, embedder_cache, tmp_path, "/readyz", more) as server:
         # The model answers once it is loaded, so this waits for it.
         first = _run(["sh", "-c", curl.replace(DEFAULT_URL, server.url)])
         assert "x-cachemw-layer: upstream" in first
@@ -152,6 +199,30 @@ def test_a_client_is_answered_by_the_model_and_then_from_the_cache(
         repeated = _run([sys.executable, "-c", snippet.replace(DEFAULT_URL, server.url)])
         assert repeated.startswith("exact ")
         assert repeated.split(" ", 1)[1] == again.split(" ", 1)[1]
+        _complain(server.url)
+
+
+def _complain(url: str) -> None:
+    """Say that a semantic hit was wrong, by the documented command."""
+    (command,) = starting_with("cache/feedback")
+    key = {"OPENAI_API_KEY": "sk-mine"}
+
+    def ask(text: str, control: str = "max-age=60") -> httpx.Response:
+        return httpx.post(
+            url + "/v1/chat/completions",
+            json={"messages": [{"role": "user", "content": text}]},
+            headers={"authorization": f"Bearer {key['OPENAI_API_KEY']}", "cache-control": control},
+            timeout=60,
+        )
+
+    def hit() -> httpx.Response:
+        return ask("How does photosynthesis actually work?", "only-if-cached")
+
+    ask("How does photosynthesis work?")
+    wait_until(lambda: hit().is_success, timeout=20, what="semantic hit")
+    command = command.replace(DEFAULT_URL, url).replace("chatcmpl-...", hit().json()["id"])
+    assert '"removed":true' in _run(["sh", "-c", command], key)
+    assert hit().status_code == 504
 
 
 def _run(
