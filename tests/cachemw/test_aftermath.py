@@ -163,13 +163,14 @@ class World:
         self.store = MemoryStore(self.clock, 1 << 20)
         self.exact = exact_tier(self.store, self.clock, Metrics(), categories=self.known)
         self.learnt: list[Document] = []
-        self.ledger: Any = Counted()
+        self.ledger = Counted()
+        ledger: Any = self.ledger
         self.heard: Any = Heard()
         self.fence = Fence(self.clock, self.clock)
         self.failure: Exception | None = None
         inner = learning(self.heard)[0]
         self.noting = Noting(
-            inner, self.known, self.exact, self.learn, self.ledger, self.fence, self.clock, ttl
+            inner, self.known, self.exact, self.learn, ledger, self.fence, self.clock, ttl
         )
 
     async def learn(self, document: Document) -> None:

@@ -125,8 +125,23 @@ async def test_what_is_not_served_is_kept_for_the_answer_to_judge() -> None:
     assert ask.near.document.key == stored
 
 
-async def test_probation_serves_nothing_and_its_candidates_are_labels_in_full() -> None:
+@pytest.mark.parametrize(("threshold", "weight"), [(0.9, 1.0), (0.9999, 0.25)])
+async def test_a_label_weighs_what_a_check_of_a_hit_would(
+    threshold: float, weight: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(replace(CODE, threshold=threshold))
+    monkeypatch.setattr(world.known, "shadow_rate", lambda *_: 0.25)
+    await world.put()
+    ask = await world.run()
+    assert ask.near is not None
+    assert ask.near.weight == weight
+
+
+async def test_probation_serves_nothing_and_its_candidates_are_labels_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     world = World(settings=BoardSettings(GuaranteeSettings(cold_start="probation")))
+    monkeypatch.setattr(world.known, "shadow_rate", lambda *_: 0.25)
     await world.put()
     ask = await world.run()
     assert (world.hit, world.outcome(ask)) == (None, Outcome.BELOW)
@@ -216,40 +231,3 @@ async def test_personal_questions_are_not_compared_where_answers_are_personal() 
         world = World(policy)
         await world.put(personal)
         assert world.outcome(await world.run(personal)) is outcome
-
-
-# An answer that saves nothing, so that hits on it do not end the pause.
-WORTHLESS: dict[str, Any] = {
-    "upstream_seconds": 0.0,
-    "prompt_tokens": 0,
-    "completion_tokens": 0,
-}
-
-
-class TestPaused:
-    def world(self) -> World:
-        made = World()
-        for _ in range(50):
-            made.kept.note("code", 1.0)
-        assert made.kept.paused("code")
-        return made
-
-    async def test_only_probes_are_looked_up_and_booked(self) -> None:
-        world = self.world()
-        await world.put(**WORTHLESS)
-        before = world.kept.view()["code"].totals.lookups
-        outcomes = [world.outcome(await world.run()) for _ in range(200)]
-        probes = sum(outcome is Outcome.SERVED for outcome in outcomes)
-        assert 0 < probes < 40
-        assert outcomes.count(Outcome.PAUSED) == 200 - probes
-        assert world.kept.view()["code"].totals.lookups - before == probes
-
-    async def test_one_that_is_named_is_probed_too_and_by_one_coin(self) -> None:
-        world = self.world()
-        await world.put(**WORTHLESS)
-        ask = await world.run(named="code")
-        let_through = sum(world.lookup.worthwhile(ask) for _ in range(400))
-        assert 5 < let_through < 60
-        assert [world.outcome(await world.run(named="code")) for _ in range(20)] == [
-            Outcome.SERVED
-        ] * 20
