@@ -238,3 +238,19 @@ async def test_all_of_it_at_once(caplog: pytest.LogCaptureFixture) -> None:
             assert texts[number // 2] in text_of(reply.body)
         assert (await service.client.get("/metrics")).status == 200
         assert set(said(caplog).values()) == {1}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_fault_in_what_learns_from_answers(
+    stream: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with assembled(Parts(embedder=WordEmbedder())) as service:
+        with monkeypatch.context() as patched:
+            patched.setattr(service.learning.aftermath, "_accounts", None)
+            for word in ("one", "two", "three"):
+                text = f"{word} is cold {MARKER}"
+                reply = await service.client.ask(chat(text, stream=stream), within=BOUND)
+                assert (reply.status, reply.ended, text in text_of(reply.body)) == (200, True, True)
+                await service.settled()
+                assert (await ask(service, text)).layer == "exact"
+        assert MARKER not in str([vars(record) for record in caplog.records])
