@@ -115,18 +115,19 @@ def _figures(each: AtLoad) -> Section:
     rows = [row(f"service, {name}", medians(found)) for name, found in each.figures.items()]
     rows += [row(name, found) for name, found in each.simulated.items()]
     apart = ", ".join(f"{one.taken_overloaded:.1%}" for one in each.figures[ON])
-    found = medians(each.figures[ON]).taken_overloaded
+    least = min(one.taken_overloaded for one in each.figures[ON])
     about = (
         f"{len(each.plan.arrivals)} arrivals. Taken off while overloaded, turn by turn: {apart}. "
         f"What the lookups came to with adaptation: {_counted(each.runs[ON])}; without: "
-        f"{_counted(each.runs[OFF])}. The baseline of the time to the first token without "
-        f"adaptation: {_baseline(each.runs[OFF])}."
+        f"{_counted(each.runs[OFF])}.{_paused(each)} The baseline of the time to the first token "
+        f"without adaptation: {_baseline(each.runs[OFF])}."
     )
     bar = Bar(
-        f"service: taken off while overloaded, offered load {each.load:g} (paper: 9-17 %)",
+        f"service: taken off while overloaded, offered load {each.load:g}, least of all turns "
+        "(paper: 9-17 %)",
         f">= {_LEAST_TAKEN:.0%}",
-        f"{found:.1%}",
-        found >= _LEAST_TAKEN,
+        f"{least:.1%}",
+        least >= _LEAST_TAKEN,
     )
     return Section(f"Service, offered load {each.load:g}", about, _HEAD, rows, [bar])
 
@@ -171,6 +172,22 @@ def _counted(runs: Sequence[Run]) -> str:
     for run in runs:
         total += outcomes(run.seen.replies)
     return ", ".join(f"{name} {count}" for name, count in total.most_common())
+
+
+def _paused(each: AtLoad) -> str:
+    """Say which runs cannot be compared, because the accounts had paused the category."""
+    turns = [
+        f"{number} ({name})"
+        for name, runs in each.runs.items()
+        for number, run in enumerate(runs, 1)
+        if outcomes(run.seen.replies)["no_lookup"]
+    ]
+    if not turns:
+        return ""
+    return (
+        f" **Turn {', '.join(turns)} is no fair comparison**: lookups cost more there than their "
+        "few hits won, on this machine, and the category's account paused them (`no_lookup`)."
+    )
 
 
 def _baseline(runs: Sequence[Run]) -> str:
