@@ -8,18 +8,26 @@ from cachemw.ask import Ask
 from cachemw.http.messages import Header, header_value
 
 
-def explained(ask: Ask) -> list[Header]:
+def explained(ask: Ask, stored: str | None = None) -> list[Header]:
     """Return `x-cachemw-decision` for requests with `x-cachemw-explain: 1`, else nothing.
 
     `name=value` separated by semicolons; numbers and names of ours alone, no text of anybody's.
+    `stored`: the category of the entry that an exact hit found.
     """
     if not ask.directives.explain:
         return []
-    chosen = "named" if ask.named is not None else "classified"
-    parts = [f"category={ask.category}", f"category_by={chosen}"]
+    parts = [f"category={stored or ask.category}", f"category_by={_chosen(ask, stored)}"]
     parts += ["outcome=no_lookup"] if ask.decision is None else _decided(ask.decision)
     parts += ["withheld=to_check"] if ask.withheld else []
     return [(b"x-cachemw-decision", header_value("; ".join(parts)))]
+
+
+def _chosen(ask: Ask, stored: str | None) -> str:
+    if stored is not None:
+        return "entry"
+    if ask.named is not None:
+        return "request"
+    return "classifier" if ask.decision is not None else "none"
 
 
 def _decided(decision: Decision) -> list[str]:

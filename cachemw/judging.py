@@ -125,7 +125,7 @@ def learnt(
         known.accounts,
         book,
         checks,
-        MissChecks(misses, judge=shadow.judge_misses),
+        MissChecks(misses, on_wrong, judge=shadow.judge_misses),
         time.time,
     )
     file = config.categories.file

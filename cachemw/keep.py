@@ -103,9 +103,8 @@ class Keeper:
             first = self._document(ask, made, self._first_policy(ask))
             if first is not None and not await self._written(first, made, on_stored):
                 return
-        if self._semantic is not None:
-            await self._semantic.categorised(ask)
-        document = self._document(ask, made, self._categories.policy(ask.category))
+        policy = await self._policy(ask)
+        document = self._document(ask, made, policy)
         if document is None:
             self._skip(made.reason)
             if first is not None:
@@ -136,6 +135,12 @@ class Keeper:
         verdict = ask.endpoint.verdict(answer) if usable else _NOTHING
         model = str(answer.get("model") or ask.route.model)
         return _Made(fetched, body, verdict, model, self._fence.began(fetched.seconds))
+
+    async def _policy(self, ask: Ask) -> CategoryPolicy:
+        """Return what holds; where the question could not be embedded, what every category says."""
+        if self._semantic is None or await self._semantic.categorised(ask):
+            return self._categories.policy(ask.category)
+        return self._categories.strictest
 
     def _first_policy(self, ask: Ask) -> CategoryPolicy:
         """Return what holds for a question whose category may not be known yet."""

@@ -50,6 +50,7 @@ class LoadingSettings:
     index: IndexSettings
     verifier: VerifierSettings
     examples: Path
+    verified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,9 @@ class SemanticLoader:
         metrics = self._into.metrics
         state = DependencyState("verifier", metrics.dependency_up.labels("verifier").set)
         english = self._settings.verifier.model == SHIPPED
-        return Weigher(self._into.exact, self._lane, state, metrics, english_only=english)
+        most = self._settings.verified
+        exact, lane = self._into.exact, self._lane
+        return Weigher(exact, lane, state, metrics, most=most, english_only=english)
 
     async def _restored(self, embedder: Embedder) -> tuple[PartitionedIndex, str]:
         """Return the index of the last snapshot with its cursor, or an empty one."""

@@ -30,11 +30,10 @@ from cachemw.weigh import Shortlisted, Weigher
 
 @dataclass(frozen=True, slots=True)
 class LookupSettings:
-    """Of the `top_k` nearest, `verified` of at least `min_similarity` (cosine) are weighed."""
+    """The `top_k` nearest of at least `min_similarity`, a cosine, are weighed."""
 
     min_similarity: float
     top_k: int
-    verified: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Lookup:
         settings = self._settings
         with self._metrics.stage("search"):
             candidates = await place.index.search(asked.partition, vector, settings.top_k)
-        nearest = shortlist(candidates, settings.min_similarity, settings.verified)
+        nearest = shortlist(candidates, settings.min_similarity, settings.top_k)
         if not nearest:
             return NOTHING
         found = await place.weigher.weigh(asked.text, nearest)
@@ -141,7 +140,9 @@ class Lookup:
             similarity.observe(best.candidate.similarity)
         if decision.outcome is not Outcome.PAUSED:
             self._book(ask, resident if served else None, seconds)
-        if best is not None and resident is not None and best.score is not None:
+        # An answer that was too old may differ for that alone: it says nothing of the score.
+        telling = decision.outcome is not Outcome.STALE
+        if best is not None and resident is not None and best.score is not None and telling:
             ask.near = self._scored(ask, resident, best.score, served=served)
         if not served or best is None or resident is None:
             return None

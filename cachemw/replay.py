@@ -76,7 +76,7 @@ class Replayer:
         ]
         if hit.similarity is not None:
             headers.append((b"x-cachemw-similarity", b"%.4f" % hit.similarity))
-        headers += explained(ask)
+        headers += explained(ask, document.category if hit.layer == "exact" else None)
         self._count(document, ask.route)
         fresh = self._fresh(now)
         reply = Reply(200, headers, layer=hit.layer, category=document.category)

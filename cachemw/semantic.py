@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from cachemw.ask import Ask, Asked
@@ -110,14 +109,20 @@ class SemanticTier:
             return hit
         return None
 
-    async def categorised(self, ask: Ask) -> None:
-        """Settle the category of a request that nothing was looked up for."""
+    async def categorised(self, ask: Ask) -> bool:
+        """Settle the category of a request; returns whether there is nothing to be unsure of.
+
+        That is False where the question has one and its embedding could not be made.
+        """
         parts, asked = self._parts, ask.asked
         if parts is None or asked is None or ask.named is not None:
-            return
-        with suppress(CacheComponentError):  # `embedded` will meet it again, and say so
+            return True
+        try:
             vector = await self._embedding(parts, asked)
-            self._lookup.classify(ask, vector)
+        except CacheComponentError:  # `embedded` will meet it again, and say so
+            return False
+        self._lookup.classify(ask, vector)
+        return True
 
     async def embedded(self, ask: Ask) -> Embedded | None:
         """Return where the answer to `ask` stands in the index; None where it has no place."""

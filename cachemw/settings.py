@@ -58,7 +58,7 @@ def semantic_settings(config: Config) -> SemanticSettings:
 def lookup_settings(config: Config) -> LookupSettings:
     """Return which candidates are looked at."""
     semantic = config.semantic
-    return LookupSettings(semantic.min_similarity, semantic.top_k, semantic.verified)
+    return LookupSettings(semantic.min_similarity, semantic.top_k)
 
 
 def board_settings(config: Config) -> BoardSettings:
@@ -170,4 +170,5 @@ def loading_settings(config: Config) -> LoadingSettings:
         index=index_settings(config),
         verifier=verifier_settings(config),
         examples=config.cache_dir / "examples",
+        verified=config.semantic.verified,
     )

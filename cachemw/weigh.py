@@ -30,8 +30,9 @@ class Shortlisted:
 class Weigher:
     """Finds out what a decision has to know. Without a verifier the score is the cosine.
 
-    A verifier that fails or is late leaves candidates without a score, and so unserved.
-    `english_only`: it knows no other language, so that other texts are not scored.
+    The verifier reads the `most` nearest of those that no guard objects to. One that fails or is
+    late leaves candidates without a score, and so unserved. `english_only`: it knows no other
+    language, so that other texts are not scored.
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Weigher:
         state: DependencyState,
         metrics: Metrics,
         *,
+        most: int,
         english_only: bool,
     ) -> None:
         self._exact = exact
         self._verifier = verifier
         self._state = state
         self._metrics = metrics
+        self._most = most
         self._english_only = english_only
 
     async def weigh(self, asked: str, candidates: Sequence[Candidate]) -> Shortlisted:
@@ -75,7 +78,7 @@ class Weigher:
                 one if one.objection else replace(one, score=_share(one.candidate.similarity))
                 for one in weighed
             ]
-        open_ones = [one for one in weighed if one.objection is None]
+        open_ones = [one for one in weighed if one.objection is None][: self._most]
         if not open_ones or (self._english_only and not english_enough(asked)):
             return list(weighed)
         pairs = [

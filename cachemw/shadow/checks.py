@@ -30,6 +30,8 @@ from cachemw.shadow.runner import CheckRunner
 from cachemw.stores.base import Document
 from cachemw.upstreams.headers import CREDENTIALS
 
+OnWrong = Callable[[Document], Awaitable[None]]
+
 
 class Credentials(StrEnum):
     """Whose money a shadow check may spend."""
@@ -74,7 +76,7 @@ class ShadowChecks:
         runner: CheckRunner,
         begin: Callable[[Ask], FlightReader],
         circumstances: Circumstances,
-        on_wrong: Callable[[Document], Awaitable[None]],
+        on_wrong: OnWrong,
         rng: Random,
     ) -> None:
         """Check hits.
@@ -169,9 +171,10 @@ class MissChecks:
     A judge is paid for every time, so it is asked only where `judge` says so.
     """
 
-    def __init__(self, runner: CheckRunner, *, judge: bool = False) -> None:
-        """Compare, by a runner with the source MISS."""
+    def __init__(self, runner: CheckRunner, on_wrong: OnWrong, *, judge: bool = False) -> None:
+        """Compare, by a runner with the source MISS; `on_wrong` as for shadow checks."""
         self._runner = runner
+        self._on_wrong = on_wrong
         self._judge = judge
 
     def consider(self, ask: Ask, candidate: Scored, fetched: Json | None) -> None:
@@ -184,7 +187,11 @@ class MissChecks:
             self._runner.start(partial(self._check, ask, candidate, fetched))
 
     async def _check(self, ask: Ask, candidate: Scored, fetched: Json) -> str:
-        outcome = await self._runner.compared(ask, candidate, fetched, judge=self._judge)
+        # A hit that was withheld is checked as one that was served is.
+        judge = self._judge or ask.withheld
+        outcome = await self._runner.compared(ask, candidate, fetched, judge=judge)
+        if ask.withheld and outcome is Outcome.DIFFERENT:
+            await self._on_wrong(candidate.document)
         return self._runner.labelled(candidate, outcome)
 
 

@@ -77,7 +77,7 @@ def label(
 def lookup(known: Categories, kept: Accounts, metrics: Metrics, clock: Now) -> Lookup:
     """Return lookups of the three nearest."""
     around = Circumstances(known, kept, clock, clock)
-    return Lookup(LookupSettings(0.75, 8, 3), around, metrics)
+    return Lookup(LookupSettings(0.75, 8), around, metrics)
 
 
 def semantic_tier(

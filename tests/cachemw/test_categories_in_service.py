@@ -157,7 +157,7 @@ async def test_a_named_category_is_taken_where_that_is_allowed() -> None:
         assert first.header("x-cachemw-category") == "news"
         hit = await ask(service, "facts of the bees", x_cachemw_explain="1", **NAMED)
         assert (hit.layer, hit.header("x-cachemw-category")) == ("semantic", "news")
-        assert (decision(hit)["category"], decision(hit)["category_by"]) == ("news", "named")
+        assert (decision(hit)["category"], decision(hit)["category_by"]) == ("news", "request")
         body = chat("facts of life", metadata={"cachemw_category": "news"})
         assert (await service.client.ask(body)).header("x-cachemw-category") == "news"
 

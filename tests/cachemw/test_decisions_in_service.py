@@ -110,7 +110,7 @@ async def test_it_is_said_why_to_those_who_ask() -> None:
         served = decision(await ask(service, "eggs in total?", **FACTS))
         assert served == {
             "category": "facts",
-            "category_by": "named",
+            "category_by": "request",
             "outcome": "served",
             "load": "0.00",
             "threshold": "0.9000",
@@ -123,7 +123,7 @@ async def test_it_is_said_why_to_those_who_ask() -> None:
         bypass = await ask(service, "eggs in all?", x_cachemw_mode="off", **FACTS)
         assert decision(bypass) == {
             "category": "facts",
-            "category_by": "named",
+            "category_by": "request",
             "outcome": "no_lookup",
         }
         for text in ("eggs in all?", "eggs in total?", "ducks?"):

@@ -41,13 +41,19 @@ async def test_it_is_there_only_where_it_is_asked_for(headers: dict[str, str]) -
 
 
 async def test_without_a_lookup() -> None:
-    assert await said() == ["category=default", "category_by=classified", "outcome=no_lookup"]
+    assert await said() == ["category=default", "category_by=none", "outcome=no_lookup"]
+
+
+async def test_an_exact_hit_has_its_entrys_category() -> None:
+    ask = await ask_for("q", x_cachemw_explain="1")
+    ((_, text),) = explained(ask, "code")
+    assert text == b"category=code; category_by=entry; outcome=no_lookup"
 
 
 async def test_a_hit() -> None:
     assert await said(SERVED, category="code", named="code") == [
         "category=code",
-        "category_by=named",
+        "category_by=request",
         "outcome=served",
         "load=0.25",
         "threshold=0.9000",

@@ -63,6 +63,7 @@ async def loaded(
         IndexSettings(switch_at=50),
         VerifierSettings(),
         snapshots / "examples",
+        3,
     )
     loader = SemanticLoader(
         settings,
@@ -182,7 +183,7 @@ async def test_a_verifier_that_does_not_load_leaves_everything_a_miss(
         raise ConfigError("no such model")
 
     settings = LoadingSettings(
-        tmp_path, tmp_path, EmbedderSettings(), IndexSettings(), VerifierSettings(), tmp_path
+        tmp_path, tmp_path, EmbedderSettings(), IndexSettings(), VerifierSettings(), tmp_path, 3
     )
     loader = SemanticLoader(
         settings,

@@ -46,11 +46,13 @@ class World:
         self.store = MemoryStore(self.clock, 1 << 20)
         self.index = PartitionedIndex(DIMENSION, IndexSettings())
         exact = exact_tier(self.store, self.clock, self.metrics, categories=self.known)
-        weigher = Weigher(exact, None, DependencyState("v"), self.metrics, english_only=False)
+        weigher = Weigher(
+            exact, None, DependencyState("v"), self.metrics, most=3, english_only=False
+        )
         self.place = Place(self.index, weigher)
         self.embedder = WordEmbedder()
         around = Circumstances(self.known, self.kept, self.clock, self.passing)
-        self.lookup = Lookup(LookupSettings(0.75, 8, 3), around, self.metrics)
+        self.lookup = Lookup(LookupSettings(0.75, 8), around, self.metrics)
         self.moment = 0.0
 
     def passing(self) -> float:
@@ -168,7 +170,7 @@ async def test_a_document_that_is_gone_leaves_the_index() -> None:
 
 async def test_only_the_nearest_few_are_read() -> None:
     world = World()
-    world.lookup._settings = LookupSettings(0.75, 8, 2)
+    world.lookup._settings = LookupSettings(0.75, 2)
     read: list[int] = []
     weigh = world.place.weigher.weigh
 

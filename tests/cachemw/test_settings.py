@@ -80,7 +80,7 @@ def test_which_near_questions_are_looked_at_and_by_what() -> None:
     }
     made = config(semantic=semantic)
     assert semantic_settings(made) == SemanticSettings(99, 0.5)
-    assert lookup_settings(made) == LookupSettings(0.8, 5, 2)
+    assert lookup_settings(made) == LookupSettings(0.8, 5)
     verifier = verifier_settings(made)
     assert (verifier.model, verifier.timeout_ms) == ("none", 200.0)
 

@@ -128,7 +128,7 @@ def _loader(
     into: LoadedInto, state: DependencyState, clock: Clock, load: Callable[..., Any]
 ) -> SemanticLoader:
     settings = LoadingSettings(
-        NOWHERE, NOWHERE, EmbedderSettings(), IndexSettings(), VerifierSettings(), NOWHERE
+        NOWHERE, NOWHERE, EmbedderSettings(), IndexSettings(), VerifierSettings(), NOWHERE, 3
     )
     return SemanticLoader(settings, into, state, clock=clock, load=load, load_judge=lambda *_: None)
 

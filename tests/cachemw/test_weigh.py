@@ -53,7 +53,9 @@ class World:
         self.store = MemoryStore(clock, 1 << 20)
         self.state = DependencyState("verifier")
         exact = exact_tier(self.store, clock, self.metrics)
-        self.weigher = Weigher(exact, lane, self.state, self.metrics, english_only=english_only)
+        self.weigher = Weigher(
+            exact, lane, self.state, self.metrics, most=3, english_only=english_only
+        )
 
     async def put(self) -> None:
         for number, text in enumerate(STORED):
@@ -123,7 +125,7 @@ async def test_of_a_store_that_fails_nothing_is_taken_for_gone() -> None:
 
     clock, metrics = Clock(NOW), Metrics()
     exact = exact_tier(Away(clock, 1 << 20), clock, metrics)
-    weigher = Weigher(exact, None, DependencyState("verifier"), metrics, english_only=False)
+    weigher = Weigher(exact, None, DependencyState("verifier"), metrics, most=3, english_only=False)
     found = await weigher.weigh(ASKED, [Candidate(key(0), 0.9), Candidate(key(1), 0.9)])
     assert found == Shortlisted((), {}, ())
 
@@ -176,3 +178,20 @@ async def test_the_time_it_takes_is_measured() -> None:
         made.metrics.fold()
         name = "cachemw_stage_duration_seconds_count"
         assert made.metrics.registry.get_sample_value(name, {"stage": "verify"}) == 1
+
+
+async def test_objected_candidates_do_not_take_the_place_of_others() -> None:
+    clock, metrics = Clock(NOW), Metrics()
+    store = MemoryStore(clock, 1 << 20)
+    exact = exact_tier(store, clock, metrics)
+    for number, text in enumerate([*STORED[1:2] * 3, *STORED[:1] * 2]):
+        await store.put(document(number, prompt=text, created_at=NOW))
+    verifier = Fixed(0.25, 0.75)
+    lane = VerifierLane(verifier, timeout_s=5.0)
+    await lane.start()
+    state = DependencyState("verifier")
+    weigher = Weigher(exact, lane, state, metrics, most=1, english_only=False)
+    found = await weigher.weigh(ASKED, [Candidate(key(n), 0.9) for n in range(5)])
+    await lane.aclose()
+    assert [one.objection for one in found.weighed] == ["numbers"] * 3 + [None] * 2
+    assert [one.score for one in found.weighed] == [None, None, None, 0.25, None]

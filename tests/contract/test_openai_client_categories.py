@@ -74,7 +74,7 @@ def test_a_decision_is_explained_to_who_asks(client: OpenAI) -> None:
 
     wait_until(lambda: decision()["outcome"] == "guarded", what="a near question")
     found = decision()
-    assert (found["category"], found["category_by"]) == ("math", "classified")
+    assert (found["category"], found["category_by"]) == ("math", "classifier")
     assert found["guard"] == "numbers"
     assert "score" not in found  # what a guard has refused is not scored
     assert 0.75 <= float(found["similarity"]) < 1
@@ -89,7 +89,7 @@ def test_a_hit_is_explained_by_its_score(learning: Learning) -> None:
         until_found(tenant, PARAPHRASE, "judged")
         explain = {"x_cachemw_explain": "1", "cache_control": "no-store"}
         found = _decision(ask(tenant, PARAPHRASE, "judged", **explain).headers)
-    assert (found["outcome"], found["category_by"]) == ("served", "named")
+    assert (found["outcome"], found["category_by"]) == ("served", "request")
     assert (found["threshold"], found["threshold_by"]) == ("0.9000", "cold_start")
     assert float(found["threshold"]) <= float(found["score"]) <= 1
 

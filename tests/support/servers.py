@@ -174,7 +174,9 @@ def start_process(
         process = subprocess.Popen(
             [sys.executable, *(_fill(argument, fill) for argument in args)],
             cwd=_ROOT,
-            env=os.environ | _CALM | {name: _fill(value, fill) for name, value in (env or {}).items()},
+            env=os.environ
+            | _CALM
+            | {name: _fill(value, fill) for name, value in (env or {}).items()},
             # A file and not a pipe: nobody reads while the tests run, and a full pipe blocks.
             stdout=output,
             stderr=subprocess.STDOUT,

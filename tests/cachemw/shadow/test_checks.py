@@ -252,9 +252,28 @@ async def test_the_ask_is_checked_without_its_client() -> None:
             await alone.request.receive()
 
 
+async def ignored(document: Document) -> None:
+    raise AssertionError("only a hit can have been wrong")
+
+
+async def test_a_withheld_hit_that_was_wrong_is_told_of() -> None:
+    noted = Noted(source=Source.MISS, comparer=FixedComparer(Outcome.DIFFERENT))
+    wrong: list[Document] = []
+
+    async def on_wrong(document: Document) -> None:
+        wrong.append(document)
+
+    ask = await ask_for("q")
+    ask.withheld = True
+    MissChecks(noted.runner, on_wrong).consider(ask, scored("served"), plain_of("fetched"))
+    await noted.runner.drain(5.0)
+    assert wrong == [scored("served").document]
+    assert noted.comparer.judged == [True]
+
+
 async def test_a_candidate_that_was_not_served_is_compared() -> None:
     noted = Noted(source=Source.MISS, comparer=FixedComparer(Outcome.DIFFERENT))
-    checks = MissChecks(noted.runner)
+    checks = MissChecks(noted.runner, ignored)
     checks.consider(await ask_for("q"), scored("candidate", 0.7), plain_of("fetched"))
     await noted.runner.drain(5.0)
     [label] = noted.labels
@@ -264,7 +283,7 @@ async def test_a_candidate_that_was_not_served_is_compared() -> None:
 
 async def test_misses_that_are_not_compared() -> None:
     noted = Noted(source=Source.MISS, per_minute=1.0)
-    checks = MissChecks(noted.runner)
+    checks = MissChecks(noted.runner, ignored)
     checks.consider(await ask_for("q"), scored("a"), None)
     checks.consider(await ask_for("q", cache_control="no-store"), scored("a"), plain_of("f"))
     assert len(noted.runner) == 0
@@ -276,6 +295,8 @@ async def test_misses_that_are_not_compared() -> None:
 
 async def test_a_judge_for_misses_is_asked_where_configured() -> None:
     noted = Noted(source=Source.MISS)
-    MissChecks(noted.runner, judge=True).consider(await ask_for("q"), scored("a"), plain_of("f"))
+    MissChecks(noted.runner, ignored, judge=True).consider(
+        await ask_for("q"), scored("a"), plain_of("f")
+    )
     await noted.runner.drain(5.0)
     assert noted.comparer.judged == [True]
