@@ -77,7 +77,7 @@ class Lookup:
         if ask.named is None:
             return True
         allowed = may_serve(self._around.categories.policy(ask.named))
-        return allowed and self._around.accounts.allowed(ask.named)
+        return allowed and self._around.categories.allowed(ask.named, ask.load)
 
     def classify(self, ask: Ask, vector: Vector) -> None:
         """Name the category of a request, unless its client has."""
@@ -94,7 +94,7 @@ class Lookup:
         # What is named has been let through before, where it is paused, and is not asked for twice.
         state = around.categories.standing(ask.category).state
         if ask.named is None:
-            state = around.categories.state(ask.category)
+            state = around.categories.state(ask.category, ask.load)
         found = NOTHING
         if not state.paused and _compares(policy, asked):
             found = await self._shortlisted(place, asked, vector)

@@ -147,10 +147,17 @@ class Categories:
         """Return what is known of a category; one that is gone stands like `default`."""
         return self._standings.get(category) or self._standings[DEFAULT]
 
-    def state(self, category: str) -> CategoryState:
-        """Return a category's state for one lookup: paused ones are let through as probes."""
+    def state(self, category: str, load: float = 0.0) -> CategoryState:
+        """Return a category's state for one lookup: of paused ones some are let through as probes.
+
+        Under `load` all are: a hit is worth more then than what the account has seen.
+        """
         state = self.standing(category).state
-        return state if self._accounts.allowed(category) else replace(state, paused=True)
+        return state if self.allowed(category, load) else replace(state, paused=True)
+
+    def allowed(self, category: str, load: float) -> bool:
+        """Whether to look up at all; draws the probe where the category is paused."""
+        return load > 0.0 or self._accounts.allowed(category)
 
     def shadow_rate(self, category: str, load: float = 0.0) -> float:
         """Return the share of a category's hits to check; fewer where checks tell nothing.

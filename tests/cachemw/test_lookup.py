@@ -66,9 +66,11 @@ class World:
         await self.index.add(PARTITION, made.key, vector, made.expires_at)
         return made.key
 
-    async def run(self, text: str = ASKED, named: str | None = None, **headers: str) -> Ask:
+    async def run(
+        self, text: str = ASKED, named: str | None = None, load: float = 0.0, **headers: str
+    ) -> Ask:
         ask = await ask_for(text, **headers)
-        ask.named = named
+        ask.named, ask.load = named, load
         ask.category = named or "default"
         ask.route = replace(
             ask.route, backend=replace(ask.route.backend, prices={"m": Price(1e6, 2e6)})

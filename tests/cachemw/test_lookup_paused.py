@@ -44,3 +44,12 @@ async def test_one_that_is_named_is_probed_too_and_by_one_coin() -> None:
     assert [world.outcome(await world.run(named="code")) for _ in range(20)] == [
         Outcome.SERVED
     ] * 20
+
+
+async def test_under_load_all_are_made() -> None:
+    world = paused()
+    await world.put(**WORTHLESS)
+    ask = await world.run(named="code", load=0.5)
+    assert all(world.lookup.worthwhile(ask) for _ in range(50))
+    outcomes = [world.outcome(await world.run(load=0.5)) for _ in range(50)]
+    assert outcomes == [Outcome.SERVED] * 50
