@@ -31,6 +31,7 @@ from loadtests.growth.fill import Filled
 from loadtests.growth.measure import Measurement, Subject, require_vectors
 from loadtests.growth.prepare import Case, Place, place, prepare
 from loadtests.http.command import write_report
+from loadtests.http.policy import everything_near
 from loadtests.http.servers import Server, cores, free_port, python, resident_mb, serving
 from loadtests.http.shots import TOKENS
 from loadtests.http.subject import cachemw, sqlite_section, upstream_section
@@ -111,8 +112,8 @@ class Bench:
             "upstreams": [upstream_section(self._upstream)],
             "cache": {"memory_bytes": 1},
             "store": store,
-            "semantic": {"threshold": 0.0, "max_vectors": _MAX_VECTORS, "snapshot_seconds": 0},
             "logs": {"level": "warning"},
+            **everything_near(self._scratch, max_vectors=_MAX_VECTORS, snapshot_seconds=0),
         }
         with cachemw(config, self._scratch, name, cores().all) as server:
             yield server

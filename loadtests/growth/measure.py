@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import orjson
+from cachemw_policies.guards.script import english_enough
 
 from loadtests.growth.corpus import BASE, PATH, Corpus, answer_text
 from loadtests.growth.prepare import Case
@@ -17,13 +18,14 @@ from loadtests.http.blocks import fire, milliseconds
 from loadtests.http.client import Response, connections, raw_request
 from loadtests.http.servers import Server, cpu_seconds
 from loadtests.http.shots import Incorrect, Shot, plain_text, wrong_layer
+from loadtests.http.wording import aside
 from loadtests.stats import Spread, spread
 
 _EXACT = {"x-cachemw-mode": "exact"}
 _LOOKUP = {"cache-control": "only-if-cached"}
-# Any question of the partition is near enough, by the configured threshold; this one never is.
+# Any question of the partition is near enough, by the policy; this one never is.
 _NEW = {"x-cachemw-threshold": "1", "x-cachemw-ttl": "2"}
-_STAGES = ("embed", "search", "store_get")
+_STAGES = ("embed", "search", "verify", "store_get")
 _SAMPLE = re.compile(
     r'^cachemw_stage_duration_seconds_(sum|count){.*stage="(\w+)".*} (\S+)', re.MULTILINE
 )
@@ -106,10 +108,17 @@ class Measurement:
         return _shot(body, _EXACT | _LOOKUP, _is_504)
 
     def _semantic(self, case: Case) -> Shot:
-        """Ask an entry's question in other words."""
-        body = self.corpus.body(self.rng.randrange(min(case.entries, BASE)), case.shape)
-        body["messages"][1]["content"] += f" Please. {next(self._serial)}"
+        """Ask an entry's question in other words, of which no guard makes a difference."""
+        body = self.corpus.body(self._english(min(case.entries, BASE)), case.shape)
+        body["messages"][1]["content"] += f" {aside(next(self._serial))}, please."
         return _shot(body, {}, lambda response: wrong_layer(response, "semantic"))
+
+    def _english(self, entries: int) -> int:
+        """Return one of the first entries; the verifier reads English questions only."""
+        number = self.rng.randrange(entries)
+        while not english_enough(self.corpus.text(number)):
+            number = self.rng.randrange(entries)
+        return number
 
     def _insert(self, case: Case) -> Shot:
         """Ask something new in an entry's partition: embedded, searched for, stored, indexed."""

@@ -61,6 +61,7 @@ def section(
         *latency("semantic hit", lambda t: t.semantic),
         stage("of it the embedding, mean, ms", "embed"),
         stage("of it the search, mean, ms", "search"),
+        stage("of it the verifier, mean, ms", "verify"),
         stage("of it the document, mean, ms", "store_get"),
         *latency("insert through the service", lambda t: t.insert),
         row("CPU of an insert, ms", lambda case: f"{median(times[case].cpu_ms):.2f}"),

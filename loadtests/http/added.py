@@ -14,7 +14,8 @@ from loadtests.http.client import Connection, Response, connections, raw_request
 from loadtests.http.effort import Effort
 from loadtests.http.rig import Rig
 from loadtests.http.servers import Server
-from loadtests.http.shots import Chat, Shot, questions
+from loadtests.http.shots import Chat, Shot
+from loadtests.http.wording import questions
 from loadtests.report import Bar, Section, at_most
 from loadtests.stats import Spread, median_difference, middle, spread
 

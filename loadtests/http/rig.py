@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.http.embedding import EmbedderProcess, embedder_process
+from loadtests.http.policy import everything_near
 from loadtests.http.servers import Cores, Server, free_port, python, serving
 from loadtests.http.shots import TOKENS
 from loadtests.http.subject import Section, cachemw, sqlite_section, upstream_section
@@ -37,8 +38,8 @@ class Rig:
     ) -> Iterator[Server]:
         """Run cachemw with an empty store of its own, SQLite where none is given.
 
-        Its threshold is 0, so that any two questions of a partition are near enough; a request that
-        must miss asks for 1 by header.
+        Any two questions of a partition are near enough, see policy.py; a request that must miss
+        asks for a similarity of 1 by header.
         """
         config = {
             "mode": "full",
@@ -47,8 +48,8 @@ class Rig:
             "upstreams": [upstream_section(self.upstream)],
             "cache": cache or {},
             "store": store or sqlite_section(self.scratch / f"{name}.sqlite3"),
-            "semantic": {"threshold": 0.0},
             "logs": {"level": "warning"},
+            **everything_near(self.scratch),
         }
         with cachemw(config, self.scratch, name, on) as server:
             yield server

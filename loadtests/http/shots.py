@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from typing import Any
 
 import orjson
@@ -18,10 +17,6 @@ TOKENS = 40
 """Length of the fake's answers."""
 CONTENT = b'"content":"Answer'
 """The first piece of every answer in a stream; the chunk before it has only the role."""
-
-_VERBS = ("reset", "find", "change", "cancel", "renew", "export", "check", "share", "print", "move")
-_NOUNS = ("password", "invoice", "address", "booking", "licence", "report", "balance", "calendar")
-_PLACES = ("bank", "library", "airline", "school", "insurance", "phone", "gym", "office", "hotel")
 
 
 class Incorrect(Exception):
@@ -93,14 +88,6 @@ class Chat:
             return wrong_layer(response, layer) or wrong_answer(response, {expected})
 
         return Shot(self.raw, check, self.question, marker)
-
-
-def questions() -> Iterator[str]:
-    """Yield questions of about 15 tokens; no two are the same."""
-    for number in count():
-        verb, noun = _VERBS[number % 10], _NOUNS[number // 10 % 8]
-        place = _PLACES[number // 80 % 9]
-        yield f"How do I {verb} the {noun} of my {place} account, please, case {number}?"
 
 
 def wrong_layer(response: Response, layer: str | None) -> str | None:

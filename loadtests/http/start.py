@@ -10,7 +10,8 @@ from loadtests.http.client import connections
 from loadtests.http.effort import Effort
 from loadtests.http.rig import Rig
 from loadtests.http.servers import children, resident_mb
-from loadtests.http.shots import Chat, questions
+from loadtests.http.shots import Chat
+from loadtests.http.wording import questions
 from loadtests.report import Section, at_most
 from loadtests.stats import median
 

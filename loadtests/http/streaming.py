@@ -10,7 +10,8 @@ from loadtests.http.blocks import fire, first_milliseconds
 from loadtests.http.client import Connection, connections
 from loadtests.http.effort import Effort
 from loadtests.http.rig import Rig
-from loadtests.http.shots import Chat, Shot, questions
+from loadtests.http.shots import Chat, Shot
+from loadtests.http.wording import questions
 from loadtests.report import Section, at_most
 from loadtests.stats import Spread, median_difference, middle, spread
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.http.client import HOST
 from loadtests.http.servers import pinned
 from loadtests.http.shots import Incorrect
+from loadtests.http.wording import JOINTS, PARTS, STRIDE
 
 # Its own text output rounds; the script's `done` gets microseconds.
 _DONE = """
@@ -32,10 +33,25 @@ request = function()
   return wrk.format(nil, nil, nil, before .. number .. after)
 end
 """
+# `task` of wording.py over again.
+_WORDED = """local before, after, number = %s, %s, 0
+local joints, parts = %s, %s
+request = function()
+  number = number + 1
+  local rest, text = number * %d, before
+  for slot, words in ipairs(parts) do
+    text = text .. joints[slot] .. words[rest %% #words + 1]
+    rest = math.floor(rest / #words)
+  end
+  return wrk.format(nil, nil, nil, text .. after)
+end
+"""
 # Longer than its own two seconds: a slow reply is not a failed one.
 _PATIENCE = ("--timeout", "30s")
 NUMBER = "<number>"
 """Stands in a body for what differs from request to request."""
+TASK = "<task>"
+"""Stands there for a task in words, between which no guard makes a difference."""
 
 
 class NoReply(Incorrect):
@@ -53,7 +69,7 @@ class Load:
 
 
 def write_script(path: Path, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-    """Write the script that posts `body`; where it has NUMBER, another one with every request."""
+    """Write the script that posts `body`; with NUMBER or TASK in it every request is another."""
     lines = [
         f"wrk.headers[{json.dumps(k)}] = {json.dumps(v)}\n" for k, v in (headers or {}).items()
     ]
@@ -61,9 +77,18 @@ def write_script(path: Path, body: bytes, headers: Mapping[str, str] | None = No
     if NUMBER in text:
         before, after = text.split(NUMBER)
         requests = _NUMBERED % (json.dumps(before), json.dumps(after))
+    elif TASK in text:
+        before, after = text.split(TASK)
+        tables = "{" + ", ".join(map(_table, PARTS)) + "}"
+        ends = json.dumps(before), json.dumps(after)
+        requests = _WORDED % (*ends, _table(JOINTS), tables, STRIDE)
     else:
         requests = f"wrk.body = {json.dumps(text)}\n"
     path.write_text(_HEAD + "".join(lines) + requests + _DONE, "utf-8")
+
+
+def _table(texts: Sequence[str]) -> str:
+    return "{" + ", ".join(map(json.dumps, texts)) + "}"
 
 
 def parse(output: str) -> Load:

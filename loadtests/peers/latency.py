@@ -9,7 +9,8 @@ from itertools import islice
 from loadtests.http.added import BAR_MS
 from loadtests.http.blocks import fire, first_milliseconds, milliseconds
 from loadtests.http.client import Response, connections
-from loadtests.http.shots import Chat, Shot, questions
+from loadtests.http.shots import Chat, Shot
+from loadtests.http.wording import questions
 from loadtests.peers.effort import CONNECTIONS, Effort
 from loadtests.peers.subjects import UPSTREAM, Field, Subject
 from loadtests.report import Section, at_most

@@ -10,8 +10,9 @@ import orjson
 
 from loadtests.http.client import Response, connections
 from loadtests.http.exact import CHAT
-from loadtests.http.shots import Chat, Shot, questions, require, wrong_layer
-from loadtests.http.wrk import NUMBER
+from loadtests.http.shots import Chat, Shot, require, wrong_layer
+from loadtests.http.wording import aside, questions, task
+from loadtests.http.wrk import NUMBER, TASK
 from loadtests.peers.effort import CONNECTIONS, JUDGED, Effort
 from loadtests.peers.runs import Runs, Work, run
 from loadtests.peers.subjects import Field, Subject, Variant
@@ -120,20 +121,18 @@ async def semantic(field: Field, effort: Effort) -> Section:
     await asyncio.sleep(_LEARNT_S)
     runs, serials = Runs(), count()
     for subject, number in _turns(subjects, effort.rounds):
-        serial = next(serials)
-        body = orjson.dumps(
-            Chat(f"How do I reset the password of account {NUMBER}, run {serial}?").body
-        )
+        this = f"{aside(next(serials))}, in this run of questions?"
+        body = orjson.dumps(Chat(f"How do I {TASK} {this}").body)
         # Several: on a busy machine the embedder is late for one now and then.
-        texts = (f"How do I find my account {n}, run {serial}?" for n in range(_PROBES))
+        texts = (f"How do I {task(n)}, {this}" for n in range(_PROBES))
         probes = [Shot(Chat(text).raw, _is_semantic) for text in texts]
         work = Work(body, {}, probes, calls=None)
         runs.add(subject, number, await run(field, subject, number, work, effort.seconds))
     about = (
         f"{effort.populate} questions stored, {effort.rounds} rounds of {effort.seconds} s; every "
-        "question is new and embedded, and any stored one is near enough: the rate is that of the "
-        "embedder. Past its time limit a request goes to the upstream instead; the last column "
-        "is the share of those, by the upstream's count."
+        "question is new and embedded, any stored one is near enough, and the verifier reads the "
+        "nearest: the rate is that of both. Past their time limits a request goes to the upstream "
+        "instead; the last column is the share of those, by the upstream's count."
     )
     rows = [
         (*runs.row(subject, number), f"{runs.calls(subject, number):.1%}")

@@ -36,9 +36,9 @@ class Run:
 class Work:
     """What is asked of a subject under load.
 
-    `body` with NUMBER in it makes every request of a run another one, and names the run. Before the
-    run one of `probes` must be answered as it must be. `calls` is how many upstream calls a request
-    must make, None where it is not known.
+    `body` with NUMBER or TASK in it makes every request of a run another one, and names the run.
+    Before the run one of `probes` must be answered as it must be. `calls` is how many upstream
+    calls a request must make, None where it is not known.
     """
 
     body: bytes

@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> tuple[str, bool]:
         scratch = Path(temporary)
         cache_dir = options.cache_dir or scratch / "cache"
         with serving(fake, port, cores().all) as upstream, store(options.store, scratch) as section:
-            settings = config(upstream, section, cache_dir, options.workers)
+            settings = config(upstream, section, cache_dir, options.workers, scratch)
             with cachemw(settings, scratch, "soak", cores().all, env) as server:
                 try:
                     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -16,6 +16,7 @@ from loadtests.fake_upstream.answer import compose
 from loadtests.fake_upstream.behaviour import parse
 from loadtests.http.client import Response, raw_request
 from loadtests.http.shots import TOKENS, plain_text, streamed_text
+from loadtests.http.wording import aside, question
 from loadtests.soak.setup import ADMIN_TOKEN, FLAKY_MODEL, MAX_BODY
 
 _ADMIN = {"authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -38,8 +39,6 @@ _FAILURES = (
     "no-done",
     "delay=1.5",
 )
-_VERBS = ("reset", "find", "change", "cancel", "renew", "export", "check", "share", "print", "move")
-_NOUNS = ("password", "invoice", "address", "booking", "licence", "report", "balance", "calendar")
 
 Check = Callable[[Response], str | None]
 
@@ -121,7 +120,7 @@ class Kinds:
         headers = {
             "x-cachemw-tags": f"tag-{number},other-{number}",
             "x-cachemw-scope": f"scope-{number}",
-            "x-cachemw-category": f"category-{number}",
+            "x-cachemw-category": "default",
             "authorization": f"Bearer made-up-{number}",
         }
         return _asked("Who are you?", headers, model=f"made-up-{number}")
@@ -148,7 +147,7 @@ class Kinds:
     def _tenants(self) -> Probe:
         """Ask what others ask: every call's answer differs, and is one tenant's only."""
         tenant = f"tenant-{self.rng.randrange(_TENANTS)}"
-        body = _body(f"Shared question {self.rng.randrange(20)}")
+        body = _body(question(self.rng.randrange(20)))
         body["x_fake"] = "vary"
         headers = {"authorization": f"Bearer {tenant}"}
 
@@ -205,7 +204,9 @@ class Kinds:
 
     def _malformed(self) -> Probe:
         raw = self.rng.choice([b"{", b"[]", b'{"model": 1}', b"\xff\xfe", b'{"model":"x"}'])
-        return Probe(raw_request(CHAT, raw), _status(400))
+        unknown = {"x-cachemw-category": f"category-{next(self._numbers)}"}
+        requests = raw_request(CHAT, raw), _chat(_body("Which kind?"), unknown)
+        return Probe(self.rng.choice(requests), _status(400))
 
     def _scrape(self) -> Probe:
         path = self.rng.choice(["/metrics", "/readyz", "/healthz"])
@@ -239,9 +240,7 @@ WEIGHTS: Mapping[str, int] = {
 
 
 def _question(thing: int, variant: int) -> str:
-    verb, noun = _VERBS[thing % 10], _NOUNS[thing // 10 % 8]
-    end = f", attempt {variant}" if variant else ""
-    return f"How do I {verb} the {noun} of my account number {thing}{end}?"
+    return f"{question(thing)} {aside(variant)}" if variant else question(thing)
 
 
 def _body(

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from loadtests.http.policy import everything_near
 from loadtests.http.servers import Server
 from loadtests.http.subject import upstream_section
 
@@ -14,12 +15,14 @@ MAX_BODY = 64 * 1024
 ADMIN_TOKEN = "soak-admin-token"
 FLAKY_MODEL = "flaky"
 """The model of an upstream of its own, so that its failures close no breaker of the others."""
+# So that some lookups find nothing near.
+_MIN_SIMILARITY = 0.85
 
 
 def config(
-    upstream: Server, store: dict[str, Any], cache_dir: Path, workers: int
+    upstream: Server, store: dict[str, Any], cache_dir: Path, workers: int, scratch: Path
 ) -> dict[str, Any]:
-    """Return the configuration."""
+    """Return the configuration; its policy file is written into `scratch`."""
     flaky = {
         "name": "flaky",
         "base_url": f"http://127.0.0.1:{upstream.port}/v1",
@@ -43,12 +46,13 @@ def config(
             "flight_bytes": 4 << 20,
         },
         "store": {**store, "max_bytes": 2 << 20, "sweep_seconds": 2.0, "changes_kept": 500},
-        "semantic": {
-            "threshold": 0.85,
-            "max_vectors": 600,
-            "switch_at": 200,
-            "snapshot_seconds": 10.0,
-        },
+        **everything_near(
+            scratch,
+            min_similarity=_MIN_SIMILARITY,
+            max_vectors=600,
+            switch_at=200,
+            snapshot_seconds=10.0,
+        ),
         "embedder": {"recent_bytes": 1 << 18},
         "admin": {"token_sha256": sha256(ADMIN_TOKEN.encode()).hexdigest()},
         "logs": {"level": "warning"},

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
+from random import Random
+
+import numpy as np
+import orjson
 import pytest
+from cachemw_policies.guards.table import objection, read
 
 from cachemw.metrics import Metrics
 from loadtests.growth import measure
-from loadtests.growth.measure import Subject, mean_ms, require_vectors, stages
+from loadtests.growth.corpus import Corpus
+from loadtests.growth.measure import Measurement, Subject, mean_ms, require_vectors, stages
 from loadtests.growth.prepare import Case
 from loadtests.http.servers import Server
 from loadtests.http.shots import Incorrect
@@ -45,3 +51,16 @@ def test_an_index_that_lacks_entries_is_no_subject(metrics: Metrics) -> None:
         require_vectors(SUBJECT)
     metrics.index_vectors.set(10)
     require_vectors(SUBJECT)
+
+
+def test_only_questions_that_the_verifier_reads_are_asked_in_other_words() -> None:
+    vectors = np.eye(2, dtype=np.float32)
+    texts = ["どうやってパスワードを変更しますか", "How do I change 2 of my passwords?"]
+    measurement = Measurement(Corpus(texts, vectors, "f" * 16), Random(1), 1)
+    shots = [measurement._semantic(Case("sqlite", "one", 2)) for _ in range(20)]
+    asked = [
+        orjson.loads(shot.raw.split(b"\r\n\r\n")[1])["messages"][1]["content"] for shot in shots
+    ]
+    assert len(set(asked)) == 20
+    assert all(objection(read(texts[1]), read(text)) is None for text in asked)
+    assert all(text.startswith(texts[1]) for text in asked)

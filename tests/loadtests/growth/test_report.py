@@ -10,7 +10,7 @@ CASES = [Case("sqlite", "one", entries) for entries in (1000, 100_000)]
 
 def _times(ms: float) -> Times:
     spreads = [Spread(ms, 2 * ms)]
-    stages = {stage: [0.5] for stage in ("embed", "search", "store_get")}
+    stages = {stage: [0.5] for stage in ("embed", "search", "verify", "store_get")}
     return Times(spreads, spreads, spreads, spreads, stages, [1.0])
 
 

@@ -14,10 +14,10 @@ from loadtests.http.shots import (
     Chat,
     Incorrect,
     Shot,
-    questions,
     require,
     streamed_text,
 )
+from loadtests.http.wording import questions
 from tests.support.fakes import RunningFake, running_fake
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from loadtests.http import wrk
 from loadtests.http.servers import cores
 from loadtests.http.shots import Incorrect
-from loadtests.http.wrk import NUMBER, Load, NoReply
+from loadtests.http.wording import task
+from loadtests.http.wrk import NUMBER, TASK, Load, NoReply
 
 _OUTPUT = """Running 1s test @ http://127.0.0.1:1/v1/chat/completions
   Latency   110.00us  10.00us
@@ -51,9 +53,9 @@ def test_the_script_sends_the_headers(tmp_path: Path) -> None:
     assert 'wrk.headers["x-mode"] = "exact"' in (tmp_path / "wrk.lua").read_text()
 
 
-@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
-async def test_no_two_numbered_requests_are_the_same(tmp_path: Path) -> None:
-    seen: list[bytes] = []
+@asynccontextmanager
+async def _noting(seen: list[bytes]) -> AsyncIterator[int]:
+    """Serve whatever is asked, and note the bodies; yields the port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -66,9 +68,27 @@ async def test_no_two_numbered_requests_are_the_same(tmp_path: Path) -> None:
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
-        port = server.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1]
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+async def test_no_two_numbered_requests_are_the_same(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    async with _noting(seen) as port:
         wrk.write_script(tmp_path / "wrk.lua", f'{{"text": "number {NUMBER}!"}}'.encode())
         load = await wrk.wrk(port, tmp_path / "wrk.lua", 2, 1, cores().all)
     assert load.requests > 1
     assert len(set(seen)) == len(seen) >= load.requests
     assert seen[0].startswith(b'{"text": "number ')
+
+
+@pytest.mark.skipif(shutil.which("wrk") is None, reason="wrk is not installed")
+async def test_tasks_come_in_their_order(tmp_path: Path) -> None:
+    seen: list[bytes] = []
+    async with _noting(seen) as port:
+        wrk.write_script(tmp_path / "wrk.lua", f'{{"text": "{TASK}, 100%"}}'.encode())
+        await wrk.wrk(port, tmp_path / "wrk.lua", 1, 1, cores().all)
+    # wrk asks for one request more than it sends, to see whether they differ.
+    first = seen[:100]
+    assert {f'{{"text": "{task(number)}, 100%"}}'.encode() for number in range(102)} > set(first)
+    assert len(set(first)) == len(first) == 100

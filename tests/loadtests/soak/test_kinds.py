@@ -3,9 +3,10 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+from cachemw_policies.guards.table import objection, read
 
 from loadtests.http.client import Response
-from loadtests.soak.kinds import WEIGHTS, Kinds, Probe
+from loadtests.soak.kinds import _HOT, _VARIANTS, WEIGHTS, Kinds, Probe, _question
 
 
 def _reply(status: int, body: bytes = b"", layer: bytes = b"upstream") -> Response:
@@ -67,3 +68,15 @@ def test_an_answer_belongs_to_the_tenant_who_had_it_first() -> None:
     assert one.check(_reply(200, _chat("mine"))) is None
     assert one.check(_reply(200, _chat("mine"))) is None
     assert "was given an answer of" in (other.check(_reply(200, _chat("mine"))) or "")
+
+
+def test_no_guard_objects_to_the_other_words_of_a_hot_question() -> None:
+    texts = [_question(thing, variant) for thing in range(_HOT) for variant in range(_VARIANTS)]
+    assert len(set(texts)) == _HOT * _VARIANTS
+    for place, text in enumerate(texts[:-1:11]):
+        assert objection(read(text), read(texts[-place])) is None
+
+
+def test_a_category_that_nobody_knows_is_among_the_malformed() -> None:
+    kinds = Kinds(Random(1), ["malformed"])
+    assert any(b"x-cachemw-category: category-" in kinds.draw()[1].raw for _ in range(20))
