@@ -35,11 +35,13 @@ class Rig:
         store: Section | None = None,
         workers: int = 1,
         cache: Section | None = None,
+        *,
+        shipped: bool = False,
     ) -> Iterator[Server]:
         """Run cachemw with an empty store of its own, SQLite where none is given.
 
         Any two questions of a partition are near enough, see policy.py; a request that must miss
-        asks for a similarity of 1 by header.
+        asks for a similarity of 1 by header. `shipped`: as it comes, with the shipped policies.
         """
         config = {
             "mode": "full",
@@ -49,7 +51,7 @@ class Rig:
             "cache": cache or {},
             "store": store or sqlite_section(self.scratch / f"{name}.sqlite3"),
             "logs": {"level": "warning"},
-            **everything_near(self.scratch),
+            **({} if shipped else everything_near(self.scratch)),
         }
         with cachemw(config, self.scratch, name, on) as server:
             yield server

@@ -27,7 +27,8 @@ async def measure(rig: Rig, effort: Effort) -> Section:
     used: list[float] = []
     beside: list[float] = []
     for number in range(effort.starts):
-        with rig.cachemw(f"start-{number}", rig.cores.all) as server:
+        # The examples of the shipped policies are part of what has to be loaded.
+        with rig.cachemw(f"start-{number}", rig.cores.all, shipped=True) as server:
             ready.append(server.ready_s)
             await asyncio.sleep(_IDLE_S)
             idle.append(resident_mb(server.pid))
