@@ -145,7 +145,7 @@ class SemanticConfig(Section):
     top_k: int = Field(8, gt=0, le=100)
     verifier: str = Field("shipped", min_length=1)
     verified: int = Field(3, gt=0, le=16)
-    verify_seconds: float = Field(0.1, gt=0)
+    verify_seconds: float = Field(0.25, gt=0)
     max_chars: int = Field(2000, gt=0)
     max_temperature: float | None = Field(None, ge=0)
     max_vectors: int = Field(200_000, gt=0)

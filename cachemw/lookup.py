@@ -97,18 +97,24 @@ class Lookup:
             state = around.categories.state(ask.category, ask.load)
         found = NOTHING
         if not state.paused and _compares(policy, asked):
-            found = await self._shortlisted(place, asked, vector)
+            found = await self._shortlisted(place, asked, vector, ask.directives.threshold)
         limits = ClientLimits(ask.directives.threshold or -1.0, ask.max_age)
         now = around.clock()
         decision = decide(self._aged(ask, found, now), policy, state, ask.load, now, limits)
         return self._concluded(ask, decision, found, around.monotonic() - started)
 
-    async def _shortlisted(self, place: Place, asked: Asked, vector: Vector) -> Shortlisted:
-        """Search, and weigh the nearest. What is gone from the store leaves the index too."""
+    async def _shortlisted(
+        self, place: Place, asked: Asked, vector: Vector, wanted: float | None
+    ) -> Shortlisted:
+        """Search, and weigh the nearest. What is gone from the store leaves the index too.
+
+        `wanted` is the least cosine that the client takes, if it says one.
+        """
         settings = self._settings
+        least = max(settings.min_similarity, wanted or 0.0)
         with self._metrics.stage("search"):
             candidates = await place.index.search(asked.partition, vector, settings.top_k)
-        nearest = shortlist(candidates, settings.min_similarity, settings.top_k)
+        nearest = shortlist(candidates, least, settings.top_k)
         if not nearest:
             return NOTHING
         found = await place.weigher.weigh(asked.text, nearest)

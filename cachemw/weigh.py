@@ -17,6 +17,9 @@ from cachemw.states import DependencyState
 from cachemw.verify.base import QuestionPair
 from cachemw.verify.lane import VerifierLane
 
+# Lookups that wait for the verifier from which on each has one question read.
+_CROWDED = 2
+
 
 @dataclass(frozen=True, slots=True)
 class Shortlisted:
@@ -78,7 +81,9 @@ class Weigher:
                 one if one.objection else replace(one, score=_share(one.candidate.similarity))
                 for one in weighed
             ]
-        open_ones = [one for one in weighed if one.objection is None][: self._most]
+        # Where others wait the nearest alone is read: more would be too late for all of them.
+        most = self._most if verifier.waiting < _CROWDED else 1
+        open_ones = [one for one in weighed if one.objection is None][:most]
         if not open_ones or (self._english_only and not english_enough(asked)):
             return list(weighed)
         pairs = [

@@ -81,6 +81,11 @@ class VerifierLane:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the thread, beside the one that it is at."""
+        return self._queue.qsize()
+
     async def start(self) -> None:
         """Start the thread. Call once, from the loop that will call `score`."""
         loop = asyncio.get_running_loop()

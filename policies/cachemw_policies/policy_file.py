@@ -33,6 +33,9 @@ _MAX_TTL = 3_650 * 86_400.0
 _MAX_PRIORITY = 1e6
 _NAME = re.compile(r"[a-z0-9_-]{1,64}", re.ASCII)
 _TOP = ("client_may_choose", "min_confidence", "defaults", "categories")
+# All wrong is no bound that could be tested.
+_MAX_DELTA = 0.99
+
 CATEGORY_KEYS = (
     "threshold",
     "ttl",
@@ -129,8 +132,8 @@ def _given(fields: Fields) -> _Given:
         sliding=fields.flag("sliding"),
         priority=_priority(fields),
         allow_caching=fields.flag("allow_caching"),
-        delta=fields.number("delta", 0.0, 1.0),
-        delta_overload=fields.number("delta_overload", 0.0, 1.0),
+        delta=fields.number("delta", 0.0, _MAX_DELTA),
+        delta_overload=fields.number("delta_overload", 0.0, _MAX_DELTA),
         ttl_overload=fields.seconds("ttl_overload", _MAX_TTL),
         safety_critical=fields.flag("safety_critical"),
         personalised=fields.flag("personalised"),

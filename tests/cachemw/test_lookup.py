@@ -235,3 +235,11 @@ async def test_personal_questions_are_not_compared_where_answers_are_personal() 
         world = World(policy)
         await world.put(personal)
         assert world.outcome(await world.run(personal)) is outcome
+
+
+async def test_what_a_client_does_not_take_is_not_read() -> None:
+    world = World()
+    await world.put()
+    ask = await world.run(x_cachemw_threshold="1.0")
+    assert world.outcome(ask) is Outcome.NOTHING_NEAR
+    assert ask.near is None

@@ -195,3 +195,11 @@ async def test_objected_candidates_do_not_take_the_place_of_others() -> None:
     await lane.aclose()
     assert [one.objection for one in found.weighed] == ["numbers"] * 3 + [None] * 2
     assert [one.score for one in found.weighed] == [None, None, None, 0.25, None]
+
+
+async def test_where_others_wait_only_the_nearest_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier = Fixed(0.25, 0.75)
+    async with world(verifier) as made:
+        monkeypatch.setattr(VerifierLane, "waiting", 2)
+        found = await made.weigh(2, 0)
+    assert [one.score for one in found.weighed] == [0.25, None]

@@ -122,7 +122,7 @@ class TestInheritance:
 @pytest.mark.parametrize(
     ("values", "problem"),
     [
-        ("delta: 1.1", "delta: must be from 0 to 1, and is '1.1'"),
+        ("delta: 1.1", "delta: must be from 0 to 0.99, and is '1.1'"),
         ("threshold: -1", "threshold: must be from 0 to 1, and is '-1'"),
         ("ttl: 0", "ttl: must be above 0 and at most 3650d, and is '0'"),
         ("ttl: 3651d", "ttl: must be above 0 and at most 3650d, and is '3651d'"),
