@@ -282,8 +282,8 @@ def test_a_loop_that_ended_without_closing_ends_the_thread() -> None:
         task = asyncio.ensure_future(lane.score([pair()]))
         await entered(verifier)
         task.cancel()
-        (thread,) = (each for each in threading.enumerate() if each.name == "cachemw-verify")
-        return thread
+        assert lane._thread is not None
+        return lane._thread
 
     thread = asyncio.run(scenario())
     verifier.gate.set()
