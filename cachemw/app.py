@@ -160,7 +160,7 @@ def build(
         replayer,
         calls,
         forwarder,
-        _state("lookup", metrics),
+        metrics.dependency("lookup"),
         aftermath,
     )
     evictor = _evictor(config, cache, known, Evictions(copies, metrics), place, metrics)
@@ -204,7 +204,7 @@ def _cache(config: Config, env: Mapping[str, str], known: Board, metrics: Metric
     follower = Follower(ledger, store)
     fresh = known.categories.freshness
     exact = ExactTier(lru, store, state, metrics, time.time, fresh, follower)
-    semantic_state = _state("semantic", metrics)
+    semantic_state = metrics.dependency("semantic")
     semantic = None
     if Mode[config.mode.upper()] >= Mode.SEMANTIC:
         around = Circumstances(known.categories, known.accounts, time.time, time.perf_counter)
@@ -240,7 +240,7 @@ def _call(
         known.categories,
         metrics,
         time.time,
-        _state("storing", metrics),
+        metrics.dependency("storing"),
         fence,
     )
     largest = config.cache.max_answer_bytes
@@ -294,7 +294,7 @@ def _evictor(
         cache.follower,
         lambda: known.categories.policies,
         evictions,
-        _state("eviction", metrics),
+        metrics.dependency("eviction"),
         time.time,
     )
 
@@ -372,10 +372,6 @@ async def _running(
             await cache.store.aclose()
         for one in router.backends:
             await one.upstream.aclose()
-
-
-def _state(name: str, metrics: Metrics) -> DependencyState:
-    return DependencyState(name, metrics.dependency_up.labels(name).set)
 
 
 def _settle() -> None:

@@ -37,7 +37,6 @@ from cachemw.shadow.checks import Circumstances, MissChecks, ShadowChecks
 from cachemw.shadow.compare import Comparer
 from cachemw.shadow.judge import Judge, JudgeSettings
 from cachemw.shadow.runner import CheckRunner, Sinks
-from cachemw.states import DependencyState
 from cachemw.stores.base import Document, DocumentStore
 from cachemw.upstreams.router import Router
 
@@ -89,7 +88,7 @@ def learnt(
     categories = known.categories
     book = LabelBook(
         store.evidence(),
-        _state("evidence", metrics),
+        metrics.dependency("evidence"),
         categories.learn,
         on_anew=categories.anew,
         on_dropped=lambda kind: metrics.labels_dropped.labels(kind).inc(),
@@ -105,7 +104,7 @@ def learnt(
 
     def runner(source: Source, per_minute: float) -> CheckRunner:
         budget = CheckBudget(shadow.in_flight, per_minute, time.monotonic)
-        state = _state(f"{source.value} checks", metrics)
+        state = metrics.dependency(f"{source.value} checks")
         return CheckRunner(source, comparer, budget, sinks, state, time.time)
 
     shadows = runner(Source.SHADOW, shadow.per_minute)
@@ -157,7 +156,3 @@ def _counted(metrics: Metrics, source: Source, outcome: str) -> None:
 
 def _rng() -> Random:
     return Random(SystemRandom().random())
-
-
-def _state(name: str, metrics: Metrics) -> DependencyState:
-    return DependencyState(name, metrics.dependency_up.labels(name).set)

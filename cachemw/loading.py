@@ -184,7 +184,7 @@ class SemanticLoader:
 
     def _weigher(self) -> Weigher:
         metrics = self._into.metrics
-        state = DependencyState("verifier", metrics.dependency_up.labels("verifier").set)
+        state = metrics.dependency("verifier")
         english = self._settings.verifier.model == SHIPPED
         most = self._settings.verified
         exact, lane = self._into.exact, self._lane

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from cachemw.exposition import expose
 from cachemw.figures import FAST, RENAMED, SIMILARITY, STAGE, Figures, Instruments
 from cachemw.instruments import BulkHistogram
+from cachemw.states import DependencyState
 from cachemw.tally import Distribution, Foldable, Followed, Tally, Timing
 
 # Labels that come from requests are bounded: what is past this many is counted as `other`.
@@ -119,6 +120,10 @@ class Metrics(Figures):
         self._followed[reason] = Followed(
             total, lambda amount: self.evictions.labels("default", reason).inc(amount)
         )
+
+    def dependency(self, name: str) -> DependencyState:
+        """Return the state of a dependency, whose changes the gauge of its name shows."""
+        return DependencyState(name, self.dependency_up.labels(name).set)
 
     def include(self, part: Foldable) -> None:
         """Have `fold` fold this too: figures that are kept elsewhere."""

@@ -37,24 +37,26 @@ class CategoryViews:
 
     def view(self) -> Sequence[CategoryView]:
         """Return all categories of the policy file, in its order."""
-        accounts, uses = self._accounts.view(), self._evictor.view()
-        names = self._categories.policies.names
-        return [self._view(name, accounts.get(name), uses) for name in names]
+        return self._views(self._evictor.view())
 
     def gauges(self) -> None:
         """Bring the gauges up to date."""
-        metrics = self._metrics
-        for view in self.view():
+        metrics, uses = self._metrics, self._evictor.view()
+        for view in self._views(uses):
             name = view.policy.name
             metrics.entries.labels(name).set(view.entries)
             metrics.category_bytes.labels(name).set(view.bytes)
             metrics.paused.labels(name).set(view.paused)
             metrics.net_seconds.labels(name).set(view.benefit.seconds)
             metrics.net_usd.labels(name).set(view.benefit.usd)
-        for name, use in self._evictor.view().items():
+        for name, use in uses.items():
             metrics.entitlement.labels(name).set(use.entitled.entries)
         for model, level in self._levels:
             metrics.load_level.labels(metrics.model_label(model)).set(level)
+
+    def _views(self, uses: Mapping[str, CategoryUse]) -> list[CategoryView]:
+        accounts, names = self._accounts.view(), self._categories.policies.names
+        return [self._view(name, accounts.get(name), uses) for name in names]
 
     def _view(
         self, name: str, account: AccountView | None, uses: Mapping[str, CategoryUse]
