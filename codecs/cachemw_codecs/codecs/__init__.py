@@ -1,0 +1,1 @@
+"""One codec per file; `cachemw_codecs.table` lists them."""

@@ -1,0 +1,1 @@
+"""Entropy coding: models of symbols (`frequencies`) apart from the coder (`rans`)."""
