@@ -34,4 +34,4 @@ class WrongModel(CodecError):
 
 
 class TablesMissing(CodecError):
-    """A codec needs its calibration file and has none, or not the one the data were written with."""
+    """The calibration file that the data were written with is not at hand."""
