@@ -25,9 +25,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cachemw_codecs.coding.frequencies import FrequencyTables
+from cachemw_codecs.coding.rans_numba import (
+    LANES,
+    LOWEST,
+    NO_SYMBOL,
+    TOO_SHORT,
+    decode_words,
+    encode_words,
+    reciprocals,
+)
+from cachemw_codecs.errors import DamagedData, InvalidInput
 
-LANES = 32
-LOWEST = 1 << 15
+STATE_BYTES = 4
+WORD_BYTES = 2
+HIGHEST = 1 << 31
 
 
 def encode(
@@ -35,13 +46,94 @@ def encode(
 ) -> bytes:
     """Encode `symbols`, uint8 [tokens, columns], with table `columns[j]` for column j.
 
-    Raises `InvalidInput` where a symbol has frequency 0 in its table.
+    Raises `InvalidInput` where a symbol has frequency 0 in its table, or a column no table.
     """
-    raise NotImplementedError
+    if symbols.ndim != 2 or symbols.shape[1] != len(columns) or symbols.dtype != np.uint8:
+        raise InvalidInput(
+            f"symbols: expected uint8 [tokens, {len(columns)}], "
+            f"got {symbols.dtype} {list(symbols.shape)}"
+        )
+    unknown = _without_table(columns, tables)
+    if unknown:
+        raise InvalidInput(unknown)
+    states = np.full(min(len(symbols), LANES), LOWEST, np.uint32)
+    words = np.empty(symbols.size + 1, np.uint16)
+    begin = encode_words(
+        np.ascontiguousarray(symbols),
+        np.ascontiguousarray(columns, np.int32),
+        tables.ranges,
+        reciprocals(),
+        states,
+        words,
+    )
+    if begin == NO_SYMBOL:
+        raise InvalidInput(_impossible(symbols, columns, tables))
+    return states.astype("<u4").tobytes() + words[begin:].astype("<u2").tobytes()
 
 
 def decode(
     payload: bytes | memoryview, tokens: int, columns: NDArray[np.int32], tables: FrequencyTables
 ) -> NDArray[np.uint8]:
     """Decode to uint8 [tokens, columns]. Raises `DamagedData`; never reads past `payload`."""
-    raise NotImplementedError
+    unknown = _without_table(columns, tables)
+    if unknown:
+        raise DamagedData(unknown)
+    states, words = _parts(payload, min(tokens, LANES))
+    symbols = np.empty((tokens, len(columns)), np.uint8)
+    read = decode_words(
+        words,
+        np.ascontiguousarray(columns, np.int32),
+        tables.slots,
+        tables.ranges,
+        states,
+        symbols,
+    )
+    count = len(words) - LANES
+    if read == TOO_SHORT:
+        raise DamagedData(f"rANS: the words, {count}, end before the symbols")
+    if read != count:
+        raise DamagedData(f"rANS: {count - read} of {count} words are left over")
+    if not bool((states == LOWEST).all()):
+        lane = int(np.flatnonzero(states != LOWEST)[0])
+        raise DamagedData(f"rANS: lane {lane} ends in state {states[lane]}, not {LOWEST}")
+    return symbols
+
+
+def _parts(
+    payload: bytes | memoryview, lanes: int
+) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+    """Split into states, checked, and words with 32 of padding after them."""
+    rest = len(payload) - lanes * STATE_BYTES
+    if rest < 0 or rest % WORD_BYTES:
+        raise DamagedData(
+            f"rANS: {len(payload)} bytes are not {lanes} states and a whole number of words"
+        )
+    states = np.frombuffer(payload, "<u4", lanes).astype(np.uint32)
+    outside = np.flatnonzero((states < LOWEST) | (states >= HIGHEST))
+    if len(outside):
+        lane = int(outside[0])
+        raise DamagedData(f"rANS: lane {lane} begins in state {states[lane]}, out of range")
+    words = np.zeros(rest // WORD_BYTES + LANES, np.uint16)
+    words[: rest // WORD_BYTES] = np.frombuffer(payload, "<u2", offset=lanes * STATE_BYTES)
+    return states, words
+
+
+def _without_table(columns: NDArray[np.int32], tables: FrequencyTables) -> str:
+    """Say which column names a table that is not there; empty where none does."""
+    wrong = np.flatnonzero((columns < 0) | (columns >= len(tables)))
+    if not len(wrong):
+        return ""
+    column = int(wrong[0])
+    return f"columns: column {column} wants table {columns[column]} of {len(tables)}"
+
+
+def _impossible(
+    symbols: NDArray[np.uint8], columns: NDArray[np.int32], tables: FrequencyTables
+) -> str:
+    """Say where the first symbol stands that cannot be coded."""
+    bad = tables.frequencies[columns[None, :], symbols] == 0
+    token, column = (int(i) for i in np.argwhere(bad)[0])
+    return (
+        f"symbols: {symbols[token, column]} at token {token}, column {column} has frequency 0 in "
+        f"table {columns[column]}"
+    )
