@@ -1,0 +1,1 @@
+"""What compressed KV costs in quality, by size: `python -m loadtests.kv.quality`."""
