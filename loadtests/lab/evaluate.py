@@ -25,32 +25,11 @@ from torch.nn import functional
 from transformers import AutoTokenizer, BatchEncoding, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from loadtests.lab.conversation import as_dicts
+from loadtests.lab.proportion import Proportion
 from loadtests.lab.tasks.base import Probe
 from loadtests.lab.tasks.dialogues import Dialogues
 
 _TEXTS = ("wikitext2-test", "wikitext2-valid")
-
-
-@dataclass(frozen=True)
-class Proportion:
-    """A count of successes with its 95 % Wilson interval."""
-
-    successes: int
-    trials: int
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Lower and upper bound of the proportion; nothing is known of no trials."""
-        if self.trials == 0:
-            return 0.0, 1.0
-        z, n, p = 1.959964, self.trials, self.successes / self.trials
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-        return max(0.0, centre - half), min(1.0, centre + half)
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        return f"{self.successes}/{self.trials} [{low:.3f}, {high:.3f}]"
 
 
 @dataclass(frozen=True)

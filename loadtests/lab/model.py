@@ -1,8 +1,9 @@
-"""The lab model's shape, and attention that keeps packed documents apart."""
+"""Shapes of the lab's models, and attention that keeps packed documents apart."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,16 +19,36 @@ VOCABULARY = 4096
 _PACKED = "lab_packed"
 
 
-def lab_config(tokenizer: LabTokenizer, context: int) -> LlamaConfig:
-    """7.3 million parameters: 14.7 MB in bfloat16, KV cache of 4 KiB a token in the same."""
+@dataclass(frozen=True)
+class Shape:
+    """What a Llama's size is made of."""
+
+    hidden: int
+    mlp: int
+    layers: int
+    heads: int
+    kv_heads: int
+    head_dim: int
+
+
+SHAPES = {
+    # 7.3 million parameters: 14.7 MB in bfloat16, KV cache of 4 KiB a token in the same.
+    "lab": Shape(hidden=256, mlp=768, layers=8, heads=4, kv_heads=2, head_dim=64),
+    # 29.9 million: 59.8 MB, 8 KiB a token; head_dim is that of models in use.
+    "large": Shape(hidden=512, mlp=1408, layers=8, heads=8, kv_heads=2, head_dim=128),
+}
+
+
+def lab_config(tokenizer: LabTokenizer, context: int, shape: Shape = SHAPES["lab"]) -> LlamaConfig:
+    """Llama of `shape` for `tokenizer`, embeddings tied."""
     return LlamaConfig(
         vocab_size=tokenizer.size,
-        hidden_size=256,
-        intermediate_size=768,
-        num_hidden_layers=8,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=64,
+        hidden_size=shape.hidden,
+        intermediate_size=shape.mlp,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_dim,
         max_position_embeddings=context,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},
         rms_norm_eps=1e-5,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import random
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -20,18 +19,20 @@ import numpy as np
 import torch
 from torch.nn.attention.flex_attention import create_block_mask
 
-from loadtests.lab.mix import Share, ahead, batches, split_rows
+from loadtests.lab.mix import Share, ahead, batches
 from loadtests.lab.model import (
     CONTEXT,
+    SHAPES,
     VOCABULARY,
     lab_config,
     new_model,
     packed_loss,
     packed_mask,
 )
-from loadtests.lab.schedule import cosine_with_warmup
-from loadtests.lab.tasks import default_mix
-from loadtests.lab.tokens import LabTokenizer, learn_tokenizer
+from loadtests.lab.prepare import prepare
+from loadtests.lab.schedule import hurried
+from loadtests.lab.tasks import MIXES
+from loadtests.lab.tokens import LabTokenizer
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
     from loadtests.lab.packing import Rows, RowSource
-    from loadtests.lab.tasks.base import Split, Task
+    from loadtests.lab.tasks.base import Task
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Plan:
     seed: int = 20261122
     validate_every: int = 1000
     validation_rows: int = 64
+    size: str = "lab"
+    minutes: float | None = None
+    """Ends the steps early, at a rate as low as after all of them; the clock decides then."""
+    workers: int = 1
 
 
 @dataclass
@@ -81,24 +86,6 @@ class Log:
     def write(self, path: Path) -> None:
         """Save as JSON."""
         path.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-
-
-def prepare(
-    mix: list[tuple[Task, float]], plan: Plan
-) -> tuple[LabTokenizer, list[Share], dict[str, RowSource]]:
-    """Tokenizer, training shares and validation sources, all from the plan's seed."""
-
-    def rng(task: Task, purpose: str) -> random.Random:
-        return random.Random(f"{plan.seed}/{task.name}/{purpose}")
-
-    def source(task: Task, split: Split) -> RowSource:
-        return task.rows(split, tokenizer, plan.context, rng(task, split))
-
-    texts = (text for task, _ in mix for text in task.texts(rng(task, "texts")))
-    tokenizer = learn_tokenizer(texts, plan.vocabulary)
-    counts = split_rows({task.name: weight for task, weight in mix}, plan.rows)
-    shares = [Share(source(task, "train"), counts[task.name]) for task, _ in mix]
-    return tokenizer, shares, {task.name: source(task, "held_out") for task, _ in mix}
 
 
 def optimizer_for(
@@ -131,9 +118,12 @@ class Trainer:
         self._loss = torch.compile(packed_loss, dynamic=False) if on_gpu else packed_loss
         self._make_mask = torch.compile(create_block_mask) if on_gpu else create_block_mask
 
-    def step(self, number: int, batch: Rows) -> Tensor:
-        """One update; the loss stays on the device, so that nothing waits for it."""
-        factor = cosine_with_warmup(number, self._plan.steps, self._plan.warmup)
+    def step(self, number: int, batch: Rows, spent: float = 0.0) -> Tensor:
+        """One update; the loss stays on the device, so that nothing waits for it.
+
+        `spent` is the share of the allowed time that is gone.
+        """
+        factor = hurried(number, self._plan.steps, self._plan.warmup, spent)
         for group in self._optimizer.param_groups:
             group["lr"] = self._plan.peak_rate * factor
         loss = self._batch_loss(batch)
@@ -175,7 +165,8 @@ def train(mix: list[tuple[Task, float]], plan: Plan, out: Path, device: torch.de
     log = Log(plan, machine=_machine(device))
     started = time.perf_counter()
     tokenizer, shares, held_out = prepare(mix, plan)
-    model = new_model(lab_config(tokenizer, plan.context), plan.seed, device)
+    config = lab_config(tokenizer, plan.context, SHAPES[plan.size])
+    model = new_model(config, plan.seed, device)
     trainer = Trainer(model, plan, device)
     log.parameters = model.num_parameters()
     log.prepared_s = round(time.perf_counter() - started, 1)
@@ -184,15 +175,19 @@ def train(mix: list[tuple[Task, float]], plan: Plan, out: Path, device: torch.de
     started = time.perf_counter()
     timed_from, timed_step = started, 0
     for number, batch in enumerate(ahead(batches(shares, plan.seed), plan.steps)):
-        loss = trainer.step(number, batch)
-        if number % 100 == 0 or number == plan.steps - 1:
+        spent = _since(started) / (60 * plan.minutes) if plan.minutes else 0.0
+        last = number == plan.steps - 1 or spent >= 1.0
+        loss = trainer.step(number, batch, spent)
+        if number % 100 == 0 or last:
             log.say(step=number, loss=round(loss.item(), 4), s=_since(started))
         if number == 9:  # compiled by now
             timed_from, timed_step = time.perf_counter(), number
-        if (number + 1) % plan.validate_every == 0 or number == plan.steps - 1:
+        if (number + 1) % plan.validate_every == 0 or last:
             losses = {name: round(trainer.validate(s), 4) for name, s in held_out.items()}
             log.say(step=number, held_out=losses, s=_since(started))
-    trained = (plan.steps - 1 - timed_step) * plan.rows * plan.context
+        if last:
+            break
+    trained = (number - timed_step) * plan.rows * plan.context
     log.tokens_per_s = round(trained / (time.perf_counter() - timed_from))
     log.trained_s = _since(started)
     log.say(trained_s=log.trained_s, tokens_per_s=log.tokens_per_s)
@@ -236,12 +231,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=Plan.rows, help="rows of a batch")
     parser.add_argument("--context", type=int, default=CONTEXT, help="tokens of a row")
     parser.add_argument("--seed", type=int, default=Plan.seed)
+    parser.add_argument("--size", choices=SHAPES, default=Plan.size)
+    parser.add_argument("--mix", choices=MIXES, default="default")
+    parser.add_argument("--peak-rate", type=float, default=Plan.peak_rate)
+    parser.add_argument("--minutes", type=float, help="end the steps early, after so long")
+    parser.add_argument("--workers", type=int, default=1, help="processes that prepare")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    given = parser.parse_args()
-    plan = Plan(steps=given.steps, rows=given.rows, context=given.context, seed=given.seed)
-    given.out.mkdir(parents=True, exist_ok=True)
+    given = vars(parser.parse_args())
+    data, out, mix = given.pop("data"), given.pop("out"), given.pop("mix")
+    device = torch.device(given.pop("device"))
+    out.mkdir(parents=True, exist_ok=True)
     torch.set_float32_matmul_precision("high")
-    train(default_mix(given.data), plan, given.out, torch.device(given.device))
+    train(MIXES[mix](data), Plan(**given), out, device)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The table of tasks: what the lab model learns, and in which proportion."""
+"""The tables of tasks: what a lab model learns, and in which proportion."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from loadtests.lab.tasks.dialogues import Dialogues
 from loadtests.lab.tasks.novels import Novels
+from loadtests.lab.tasks.recall import Recall
 from loadtests.lab.tasks.tokenised import TokenisedNovels
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from loadtests.lab.tasks.base import Task
@@ -22,3 +24,20 @@ def default_mix(data: Path) -> list[tuple[Task, float]]:
         (TokenisedNovels(novels), 0.15),
         (Dialogues(), 0.35),
     ]
+
+
+def recall_mix(data: Path) -> list[tuple[Task, float]]:
+    """Give the same with exact recall beside it, for models that KV codecs are measured on."""
+    novels = Novels(data / "novels.txt.xz")
+    return [
+        (novels, 0.42),
+        (TokenisedNovels(novels), 0.13),
+        (Dialogues(), 0.20),
+        (Recall(novels), 0.25),
+    ]
+
+
+MIXES: dict[str, Callable[[Path], list[tuple[Task, float]]]] = {
+    "default": default_mix,
+    "recall": recall_mix,
+}

@@ -6,7 +6,6 @@ import torch
 from loadtests.lab.conversation import Message
 from loadtests.lab.evaluate import (
     Answered,
-    Proportion,
     answer,
     baselines,
     bits_per_byte,
@@ -26,12 +25,6 @@ def test_windows_score_every_token_once(length: int) -> None:
     cover = windows(length, context=8, stride=3)
     assert [t for _, first, end in cover for t in range(first, end)] == list(range(length))
     assert all(end - start <= 8 for start, _, end in cover)
-
-
-def test_wilson_interval_matches_a_known_value() -> None:
-    low, high = Proportion(9, 10).interval
-    assert (round(low, 4), round(high, 4)) == (0.5958, 0.9821)
-    assert Proportion(0, 0).interval == (0.0, 1.0)
 
 
 def test_strided_windows_agree_with_one_pass(tokenizer: LabTokenizer) -> None:

@@ -1,6 +1,8 @@
+import pytest
 import torch
+from transformers import LlamaForCausalLM
 
-from loadtests.lab.model import lab_config, new_model, packed_loss, packed_mask
+from loadtests.lab.model import SHAPES, lab_config, new_model, packed_loss, packed_mask
 from loadtests.lab.tokens import LabTokenizer
 
 CPU = torch.device("cpu")
@@ -32,3 +34,13 @@ def test_the_loss_counts_weighted_tokens_only(tokenizer: LabTokenizer) -> None:
 def test_the_same_seed_gives_the_same_weights(tokenizer: LabTokenizer) -> None:
     first, second = (new_model(lab_config(tokenizer, context=64), 5, CPU) for _ in range(2))
     assert torch.equal(first.lm_head.weight, second.lm_head.weight)
+
+
+@pytest.mark.parametrize(("size", "millions"), [("lab", 6.3), ("large", 27.8)])
+def test_shapes_have_the_parameters_they_say(
+    tokenizer: LabTokenizer, size: str, millions: float
+) -> None:
+    with torch.device("meta"):
+        model = LlamaForCausalLM(lab_config(tokenizer, 64, SHAPES[size]))
+    embedding = tokenizer.size * SHAPES[size].hidden
+    assert round((model.num_parameters() - embedding) / 1e6, 1) == millions

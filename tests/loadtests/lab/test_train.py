@@ -49,3 +49,11 @@ def test_a_run_learns_saves_and_loads(tmp_path: Path) -> None:
     made = model.generate(**prompt, max_new_tokens=20, do_sample=False)
     said = tokenizer.decode(made[0, prompt["input_ids"].shape[1] :])
     assert said == "Good day to you!<|eos|>"
+
+
+def test_the_clock_ends_a_run_that_would_be_too_long(tmp_path: Path) -> None:
+    plan = Plan(steps=10**6, rows=2, context=32, vocabulary=300, validation_rows=2, minutes=0.02)
+    log = train([(Greeting(), 1.0)], plan, tmp_path, torch.device("cpu"))
+    assert log.losses[-2]["step"] < 10**6 - 1
+    assert "held_out" in log.losses[-2]
+    assert (tmp_path / "model.safetensors").exists()
