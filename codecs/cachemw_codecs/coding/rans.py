@@ -30,10 +30,10 @@ from cachemw_codecs.coding.rans_numba import (
     LOWEST,
     NO_SYMBOL,
     TOO_SHORT,
-    decode_words,
-    encode_words,
-    reciprocals,
+    decode_tokens,
+    encode_tokens,
 )
+from cachemw_codecs.coding.rans_vector import decode_groups, encode_groups, worthwhile
 from cachemw_codecs.errors import DamagedData, InvalidInput
 
 STATE_BYTES = 4
@@ -57,15 +57,13 @@ def encode(
     if unknown:
         raise InvalidInput(unknown)
     states = np.full(min(len(symbols), LANES), LOWEST, np.uint32)
-    words = np.empty(symbols.size + 1, np.uint16)
-    begin = encode_words(
-        np.ascontiguousarray(symbols),
-        np.ascontiguousarray(columns, np.int32),
-        tables.ranges,
-        reciprocals(),
-        states,
-        words,
-    )
+    words = np.empty(symbols.size + 1, np.uint32)
+    rows = np.ascontiguousarray(symbols)
+    model = (np.ascontiguousarray(columns, np.int32), tables.ranges, states, words)
+    whole = _whole_groups(len(symbols))
+    begin = encode_tokens(rows[whole:], *model, len(words))
+    if whole and begin != NO_SYMBOL:
+        begin = encode_groups(rows[:whole], *model, begin)
     if begin == NO_SYMBOL:
         raise InvalidInput(_impossible(symbols, columns, tables))
     return states.astype("<u4").tobytes() + words[begin:].astype("<u2").tobytes()
@@ -80,14 +78,11 @@ def decode(
         raise DamagedData(unknown)
     states, words = _parts(payload, min(tokens, LANES))
     symbols = np.empty((tokens, len(columns)), np.uint8)
-    read = decode_words(
-        words,
-        np.ascontiguousarray(columns, np.int32),
-        tables.slots,
-        tables.ranges,
-        states,
-        symbols,
-    )
+    model = (np.ascontiguousarray(columns, np.int32), tables.slots, tables.ranges, states)
+    whole = _whole_groups(tokens)
+    read = decode_groups(words, 0, *model, symbols[:whole]) if whole else 0
+    if read != TOO_SHORT:
+        read = decode_tokens(words, read, *model, symbols[whole:])
     count = len(words) - LANES
     if read == TOO_SHORT:
         raise DamagedData(f"rANS: the words, {count}, end before the symbols")
@@ -99,9 +94,14 @@ def decode(
     return symbols
 
 
+def _whole_groups(tokens: int) -> int:
+    """How many tokens, from the first, are left to `rans_vector`."""
+    return tokens - tokens % LANES if worthwhile() else 0
+
+
 def _parts(
     payload: bytes | memoryview, lanes: int
-) -> tuple[NDArray[np.uint32], NDArray[np.uint16]]:
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     """Split into states, checked, and words with 32 of padding after them."""
     rest = len(payload) - lanes * STATE_BYTES
     if rest < 0 or rest % WORD_BYTES:
@@ -113,7 +113,7 @@ def _parts(
     if len(outside):
         lane = int(outside[0])
         raise DamagedData(f"rANS: lane {lane} begins in state {states[lane]}, out of range")
-    words = np.zeros(rest // WORD_BYTES + LANES, np.uint16)
+    words = np.zeros(rest // WORD_BYTES + LANES, np.uint32)
     words[: rest // WORD_BYTES] = np.frombuffer(payload, "<u2", offset=lanes * STATE_BYTES)
     return states, words
 
