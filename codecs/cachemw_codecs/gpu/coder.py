@@ -18,6 +18,7 @@ from torch import Tensor
 from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.errors import DamagedData, InvalidInput
 from cachemw_codecs.gpu import rans_kernels as kernels
+from cachemw_codecs.gpu.transform_kernels import BAD_ESCAPE
 
 LANES = 32
 STATE_WORDS = 2 * LANES
@@ -52,7 +53,7 @@ class Strides:
 
     @classmethod
     def decoding_order(cls, width: int) -> Strides:
-        """[groups of 32 tokens, width, 32]: a step of 32 lanes is written in one piece."""
+        """Lie as [groups of 32 tokens, width, 32]: a step of 32 lanes is written in one piece."""
         return cls(LANES * width, LANES, 1)
 
 
@@ -75,11 +76,11 @@ class DeviceTables:
         frequency = tables.frequencies[rows, symbol].astype(np.uint32)
         offset = np.arange(symbol.shape[1], dtype=np.uint32) - tables.starts[rows, symbol]
         slots = (symbol << 24) | ((frequency - 1) << 12) | offset
-        return cls(_signed(slots, device), _signed(tables.ranges, device))
+        return cls(_signed(slots.astype(np.uint32), device), _signed(tables.ranges, device))
 
     def check(self, columns: NDArray[np.int32]) -> None:
         """Raise `InvalidInput` where a column names a table that is not there."""
-        if columns.size and not (0 <= columns.min() and columns.max() < len(self.slots)):
+        if columns.size and not (columns.min() >= 0 and columns.max() < len(self.slots)):
             raise InvalidInput(f"columns: a table is not within 0 to {len(self.slots) - 1}")
 
 
@@ -210,6 +211,7 @@ def require_good(status: Tensor) -> None:
         kernels.BAD_BEGIN: "a state to begin with is out of range",
         kernels.BAD_WORDS: "words are missing or left over",
         kernels.BAD_END: "a state at the end is not the lowest",
+        BAD_ESCAPE: "an escape points at no symbol that stands for one",
     }
     said = ", ".join(reason for bit, reason in reasons.items() if bits & bit)
     raise DamagedData(f"rANS: stream {stream}: {said}")

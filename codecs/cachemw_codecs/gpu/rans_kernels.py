@@ -7,8 +7,8 @@ written out of bounds; what is wrong is noted in the stream's status.
 Symbols lie where strides say: symbol (token, column) of a stream at
 `place + (token // 32) * by_group + column * by_column + (token % 32) * by_lane`.
 """
-# ruff: noqa: ANN001, ANN201, PLR0913, PLR0917, N803 - the compiler reads names and types its own way
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+# ruff: noqa: ANN001, ANN201, ANN202, PLR0913, PLR0917, N803 - the compiler reads names and types its own way
+# mypy: disable-error-code="no-untyped-def,untyped-decorator,import-untyped,import-not-found"
 
 import triton
 import triton.language as tl
@@ -28,8 +28,7 @@ _COUNT = tl.constexpr(
     .reg .b32 votes, below;
     setp.ne.s32 p, $2, 0;
     vote.sync.ballot.b32 votes, p, 0xffffffff;
-    mov.u32 below, %lanemask_lt;
-    and.b32 below, below, votes;
+    and.b32 below, votes, $3;
     popc.b32 $0, below;
     popc.b32 $1, votes;
     }"""
@@ -37,15 +36,17 @@ _COUNT = tl.constexpr(
 
 
 @triton.jit
-def _ranks(chosen, VOTE: tl.constexpr):
+def _ranks(chosen, lower, VOTE: tl.constexpr):
     """Return for each of 32 lanes how many chosen ones stand before it, and how many in all.
+
+    `lower` has a bit for each lane before this one.
 
     By a vote of the warp, which is a fifth of a prefix sum's latency; the interpreter has none.
     """
     flags = chosen.to(tl.int32)
     if VOTE:
         before, total = tl.inline_asm_elementwise(
-            _COUNT, "=r,=r,r", [flags], dtype=(tl.int32, tl.int32), is_pure=False, pack=1
+            _COUNT, "=r,=r,r,r", [flags, lower], dtype=(tl.int32, tl.int32), is_pure=False, pack=1
         )
     else:
         before = tl.cumsum(flags, 0) - flags
@@ -72,6 +73,7 @@ def decode_kernel(
     """Decode stream `program_id`; writes symbol - ZERO."""
     stream = tl.program_id(0)
     lane = tl.arange(0, 32)
+    lower = (lane * 0 + 1 << lane) - 1
     begin = words + tl.load(streams + stream)
     length = tl.load(streams + count + stream).to(tl.int32)
     tokens = tl.load(streams + 2 * count + stream).to(tl.int32)
@@ -89,7 +91,7 @@ def decode_kernel(
         here = first + lane < tokens
         target = place + (first // 32) * by_group
         table = tl.load(table_of).to(tl.int32)
-        for column in range(0, width):
+        for column in range(width):
             entry = tl.load(slots + table * 4096 + (x & 4095).to(tl.int32))
             entry = entry.to(tl.uint32, bitcast=True)
             # The next table's number is at hand before the next step asks for it.
@@ -98,7 +100,7 @@ def decode_kernel(
             tl.store(target, symbol.to(symbols.dtype.element_ty), mask=here)
             after = (((entry >> 12) & 4095) + 1) * (x >> 12) + (entry & 4095)
             low_now = here & (after < 32768)
-            before, total = _ranks(low_now, VOTE)
+            before, total = _ranks(low_now, lower, VOTE)
             at = read + before
             word = tl.load(begin + at, mask=low_now & (at < length), other=0).to(tl.uint32)
             after = tl.where(low_now, (after << 16) | word, after)
@@ -129,6 +131,7 @@ def encode_kernel(
     """Encode stream `program_id` so that it ends where `streams[0]` says; sets `streams[1]`."""
     stream = tl.program_id(0)
     lane = tl.arange(0, 32)
+    lower = (lane * 0 + 1 << lane) - 1
     end = words + tl.load(streams + stream)
     tokens = tl.load(streams + 2 * count + stream).to(tl.int32)
     table_of = columns + tl.load(streams + 3 * count + stream) * width
@@ -137,18 +140,18 @@ def encode_kernel(
     x = (lane * 0 + 32768).to(tl.uint32)
     written = lane * 0
     impossible = lane * 0
-    for back in range(0, groups):
+    for back in range(groups):
         group = groups - 1 - back
         here = group * 32 + lane < tokens
         source = place + group * by_group + (width - 1) * by_column
-        for column_back in range(0, width):
+        for column_back in range(width):
             table = tl.load(table_of + width - 1 - column_back).to(tl.int32)
             symbol = tl.load(source, mask=here, other=0).to(tl.int32)
             entry = tl.load(ranges + table * 256 + symbol).to(tl.uint32, bitcast=True)
             impossible += (here & (entry < 65536)).to(tl.int32)
             frequency = tl.maximum(entry >> 16, 1)
             full = here & ((x >> 19) >= frequency)
-            before, total = _ranks(full, VOTE)
+            before, total = _ranks(full, lower, VOTE)
             written += total
             tl.store(end - written + before, (x & 65535).to(tl.uint16), mask=full)
             rest = tl.where(full, x >> 16, x)

@@ -1,0 +1,102 @@
+"""Small batches of streams for the tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from cachemw_codecs.coding import rans
+from cachemw_codecs.coding.frequencies import TOTAL, FrequencyTables
+from cachemw_codecs.gpu.coder import DeviceTables, Strides, decode, describe, room
+from numpy.typing import NDArray
+
+DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda")
+Symbols = NDArray[np.uint8]
+
+
+def make_tables() -> FrequencyTables:
+    """Narrow to wide around 128, one that always says 128, and one that cannot say 200 and up."""
+    distance = np.abs(np.arange(256) - 128)
+    rows = []
+    for scale in (0.3, 2.0, 30.0):
+        weights = np.exp(-distance / scale)
+        row = 1 + (weights / weights.sum() * (TOTAL - 256)).astype(np.int64)
+        row[128] += TOTAL - row.sum()
+        rows.append(row)
+    rows.append(np.where(distance == 0, TOTAL, 0))
+    rows.append(np.where(np.arange(256) < 200, 20, 0))
+    rows[-1][0] += TOTAL - rows[-1].sum()
+    return FrequencyTables(np.array(rows, np.uint16))
+
+
+def draw(
+    rng: np.random.Generator, tokens: int, columns: NDArray[np.int32], tables: FrequencyTables
+) -> Symbols:
+    """Symbols [tokens, columns] that come as often as their tables say."""
+    slots = rng.integers(0, TOTAL, (tokens, len(columns)))
+    return np.asarray(tables.slots[columns[None, :], slots])
+
+
+@dataclass(frozen=True)
+class Batch:
+    symbols: Sequence[Symbols]
+    payloads: Sequence[bytes]
+    rows: Sequence[int]
+    columns: NDArray[np.int32]
+
+    @property
+    def tokens(self) -> list[int]:
+        return [len(one) for one in self.symbols]
+
+    @property
+    def width(self) -> int:
+        return int(self.columns.shape[1])
+
+
+def batch(
+    rng: np.random.Generator,
+    tokens: Sequence[int],
+    columns: NDArray[np.int32],
+    tables: FrequencyTables,
+) -> Batch:
+    """Streams of `tokens`, coded by the CPU, that use the rows of `columns` in turn."""
+    rows = [i % len(columns) for i in range(len(tokens))]
+    symbols = [
+        draw(rng, count, columns[row], tables) for count, row in zip(tokens, rows, strict=True)
+    ]
+    payloads = [
+        rans.encode(one, columns[row], tables) for one, row in zip(symbols, rows, strict=True)
+    ]
+    return Batch(symbols, payloads, rows, columns)
+
+
+def decoded(
+    streams: Batch, payloads: Sequence[bytes], tables: DeviceTables
+) -> tuple[list[Symbols], list[int]]:
+    """Decode `payloads` as `streams`; returns symbols and statuses."""
+    described = describe([len(p) for p in payloads], streams.tokens, streams.rows, streams.width)
+    # One word more than there is, so that the buffer is never empty.
+    words = np.frombuffer(b"".join(payloads) + b"\0\0", "<u2").copy()
+    out = torch.full((room(described, streams.width),), 99, dtype=torch.int16, device=DEVICE)
+    status = decode(
+        torch.from_numpy(words).to(DEVICE),
+        torch.from_numpy(described).to(DEVICE),
+        torch.from_numpy(streams.columns).to(DEVICE),
+        tables,
+        out,
+        Strides.decoding_order(streams.width),
+    )
+    flat = out.cpu().numpy()
+    found, at = [], 0
+    for count in streams.tokens:
+        groups = -(-count // 32)
+        size = groups * 32 * streams.width
+        block = flat[at : at + size].reshape(groups, streams.width, 32)
+        rows = block.transpose(0, 2, 1).reshape(-1, streams.width)
+        assert (rows[count:] == 99).all()  # what no token has is not written
+        found.append((rows[:count] + 128).astype(np.uint8))
+        at += size
+    return found, status.tolist()

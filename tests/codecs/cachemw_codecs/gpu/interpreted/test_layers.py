@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from cachemw_codecs.coding.frequencies import FrequencyTables
+from cachemw_codecs.errors import DamagedData, InvalidInput
+from cachemw_codecs.gpu.coder import DeviceTables, require_good
+from cachemw_codecs.gpu.layers import LayerDecoder, LayerModel, LayerPayload
+from cachemw_codecs.gpu.plan import Geometry, Piece, Run, plan_layer
+from cachemw_codecs.gpu.transform import Inverse
+
+from tests.codecs.cachemw_codecs.gpu.interpreted.batches import DEVICE, batch
+
+CAPACITY = 50
+# A stream a head; two heads a stream; a transform over two heads, of one stream and of two.
+GEOMETRIES = [Geometry(2, 16, 16, 16), Geometry(2, 16, 32, 16), Geometry(2, 16, 32, 32)]
+GEOMETRIES.append(Geometry(2, 16, 16, 32))
+RUNS = ((Run(35, 5),), (Run(4, 1), Run(3, 40)))
+
+
+def make_model(geometry: Geometry, generator: torch.Generator, dtype: torch.dtype) -> LayerModel:
+    n, size = 2 * geometry.transforms, geometry.size
+    matrices = torch.randn(n, size, size, generator=generator) / 4
+    offsets = torch.rand(n, size, generator=generator) / 2
+    means = torch.randn(n, size, generator=generator)
+    columns = torch.randint(
+        0, 5, (2 * geometry.streams, geometry.width), generator=generator, dtype=torch.int32
+    )
+    inverse = Inverse(matrices.to(DEVICE, dtype), offsets.to(DEVICE), means.to(DEVICE))
+    return LayerModel(columns.to(DEVICE), inverse)
+
+
+def _reference(
+    geometry: Geometry, model: LayerModel, pieces: list[tuple[tuple[Run, ...], np.ndarray]]
+) -> torch.Tensor:
+    """Float32 cache; `pieces`: runs and quantised values, [streams, tokens, width], by setting."""
+    cache = torch.zeros(2, geometry.kv_heads, CAPACITY, geometry.head_dim)
+    inverse = model.inverse
+    for setting, (runs, values) in enumerate(pieces):
+        q = torch.from_numpy(values).float()
+        rows = q.reshape(2, -1, q.shape[1], geometry.width).transpose(1, 2)
+        rows = rows.reshape(2, q.shape[1], -1, geometry.size)
+        which = slice(setting * geometry.transforms, (setting + 1) * geometry.transforms)
+        offsets = inverse.offsets[which].cpu().reshape(2, 1, -1, geometry.size)
+        means = inverse.means[which].cpu().reshape(2, 1, -1, geometry.size)
+        matrices = (
+            inverse.matrices[which].cpu().float().reshape(2, -1, geometry.size, geometry.size)
+        )
+        y = torch.sign(rows) * (rows.abs() - offsets)
+        x = torch.einsum("ptgj,pgjn->ptgn", y, matrices) + means
+        x = x.reshape(2, -1, geometry.kv_heads, geometry.head_dim).transpose(1, 2)
+        first = 0
+        for run in runs:
+            to = slice(run.position, run.position + run.count)
+            cache[:, :, to] = x[:, :, first : first + run.count]
+            first += run.count
+    return cache
+
+
+@pytest.mark.parametrize(
+    ("geometry", "dtype"),
+    [*((geometry, torch.float32) for geometry in GEOMETRIES), (GEOMETRIES[1], torch.float16)],
+    ids=str,
+)
+def test_a_layer_lands_where_it_belongs(
+    geometry: Geometry,
+    dtype: torch.dtype,
+    tables: FrequencyTables,
+    device_tables: DeviceTables,
+    generator: torch.Generator,
+    rng: np.random.Generator,
+) -> None:
+    model = make_model(geometry, generator, dtype)
+    columns = model.columns.cpu().numpy()
+    payloads: list[bytes] = []
+    pieces, values, escapes = [], [], []
+    for setting, runs in enumerate(RUNS):
+        tokens = sum(run.count for run in runs)
+        rows = columns[setting * geometry.streams : (setting + 1) * geometry.streams]
+        streams = batch(rng, [tokens] * geometry.streams, rows, tables)
+        payloads += streams.payloads
+        pieces.append(Piece([len(p) for p in streams.payloads], runs, setting))
+        quantised = np.stack(streams.symbols).astype(np.int16) - 128
+        for stream, token, column in np.argwhere(quantised == -128):
+            value = int(rng.integers(-1000, 1000))
+            quantised[stream, token, column] = value
+            number = setting * geometry.streams + int(stream)
+            escapes.append((number, token * geometry.width + column, value))
+        values.append((runs, quantised))
+    assert escapes
+    plan = plan_layer(pieces, geometry, CAPACITY)
+    payload = LayerPayload.of(b"".join(payloads), plan, np.array(escapes, np.int64).T.copy())
+    cache = torch.zeros(2, 2, CAPACITY, 16, dtype=torch.bfloat16, device=DEVICE)
+    status = LayerDecoder(geometry, device_tables, [model]).decode_layer(0, payload, cache)
+    require_good(status)
+    expected = _reference(geometry, model, values)
+    written = torch.zeros(CAPACITY, dtype=torch.bool)
+    for run in (run for runs in RUNS for run in runs):
+        written[run.position : run.position + run.count] = True
+    assert not cache[:, :, ~written].any()
+    scale = expected.abs().amax()
+    torch.testing.assert_close(cache.cpu().float(), expected, rtol=2**-8, atol=float(scale) * 2e-3)
+
+
+def small_layer(
+    tables: FrequencyTables, device_tables: DeviceTables, generator: torch.Generator
+) -> tuple[LayerDecoder, list[bytes], Piece]:
+    geometry = Geometry(1, 16, 16, 16)
+    model = make_model(geometry, generator, torch.float32)
+    rows = model.columns.cpu().numpy()[: geometry.streams]
+    streams = batch(np.random.default_rng(1), [2, 2], rows, tables)
+    piece = Piece([len(p) for p in streams.payloads], (Run(2, 0),))
+    return LayerDecoder(geometry, device_tables, [model]), list(streams.payloads), piece
+
+
+def test_an_escape_that_points_elsewhere_is_noted(
+    tables: FrequencyTables, device_tables: DeviceTables, generator: torch.Generator
+) -> None:
+    decoder, payloads, piece = small_layer(tables, device_tables, generator)
+    plan = plan_layer([piece], Geometry(1, 16, 16, 16), 8)
+    cache = torch.zeros(2, 1, 8, 16, device=DEVICE)
+    for stream, index in ((0, 32), (1, -1), (0, 1 << 40)):
+        escapes = np.array([[stream], [index], [5]], np.int64)
+        payload = LayerPayload.of(b"".join(payloads), plan, escapes)
+        status = decoder.decode_layer(0, payload, cache)
+        assert status.tolist() == [16 * (stream == 0), 16 * (stream == 1)]
+        with pytest.raises(DamagedData, match=f"stream {stream}: an escape"):
+            require_good(status)
+
+
+def test_what_does_not_fit_is_refused_before_anything_runs(
+    tables: FrequencyTables, device_tables: DeviceTables, generator: torch.Generator
+) -> None:
+    decoder, payloads, piece = small_layer(tables, device_tables, generator)
+    geometry = Geometry(1, 16, 16, 16)
+    plan = plan_layer([piece], geometry, 8)
+    with pytest.raises(DamagedData, match="bytes of streams"):
+        LayerPayload.of(b"".join(payloads) + b"\0\0", plan)
+    payload = LayerPayload.of(b"".join(payloads), plan)
+    with pytest.raises(InvalidInput, match="contiguous"):
+        decoder.decode_layer(0, payload, torch.zeros(1, 1, 8, 16, device=DEVICE))
+    with pytest.raises(InvalidInput, match="planned for 8 tokens"):
+        decoder.decode_layer(0, payload, torch.zeros(2, 1, 9, 16, device=DEVICE))
+    third = plan_layer([Piece(piece.lengths, piece.runs, 2)], geometry, 8)
+    with pytest.raises(DamagedData, match="tables that the model does not have"):
+        decoder.decode_layer(
+            0,
+            LayerPayload.of(b"".join(payloads), third),
+            torch.zeros(2, 1, 8, 16, device=DEVICE),
+        )
