@@ -55,8 +55,7 @@ def capture(model: PreTrainedModel, input_ids: Tensor, positions: Tensor | None 
     """
     if input_ids.ndim != 1 or not input_ids.numel():
         raise InvalidInput(f"input_ids: expected [tokens], got {list(input_ids.shape)}")
-    if model.training:
-        raise InvalidInput("model: is in training mode; call model.eval()")
+    require_evaluation(model)
     if positions is None:
         positions = torch.arange(input_ids.numel())
     rotary = Rotary.of(model)
@@ -74,6 +73,12 @@ def capture(model: PreTrainedModel, input_ids: Tensor, positions: Tensor | None 
     _prove_turning_back(model, rotary, input_ids)
     turned = [rotary.turn_back(keys, positions).to(keys.dtype) for keys, _ in cached]
     return _captured(turned, cached, positions, exact=False)
+
+
+def require_evaluation(model: PreTrainedModel) -> None:
+    """Raise `InvalidInput` in training mode: dropout would be in the cache."""
+    if model.training:
+        raise InvalidInput("model: is in training mode; call model.eval()")
 
 
 def require_plain_cache(model: PreTrainedModel) -> None:

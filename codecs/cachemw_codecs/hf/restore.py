@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from cachemw_codecs.errors import InvalidInput
-from cachemw_codecs.hf.capture import counts_itself, require_plain_cache
+from cachemw_codecs.hf.capture import counts_itself, require_evaluation, require_plain_cache
 from cachemw_codecs.hf.rotary import Rotary
 from cachemw_codecs.kv import LayerKV
 
@@ -55,6 +55,7 @@ def continue_logits(
     Returns logits [new tokens, vocabulary] in float32, on the model's device; row i predicts the
     token after ids[i]. `positions`: int64 [new tokens], by default past, past + 1, ...
     """
+    require_evaluation(model)
     past, new = cache.get_seq_length(), ids.numel()
     if ids.ndim != 1 or not new:
         raise InvalidInput(f"ids: expected [tokens], got {list(ids.shape)}")
