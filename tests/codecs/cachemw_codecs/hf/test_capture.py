@@ -75,12 +75,25 @@ def test_no_hook_stays(build: Any, ids: torch.Tensor) -> None:
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_a_hook_that_sees_other_keys_is_not_believed(build: Any, ids: torch.Tensor) -> None:
-    """Some models clip keys behind the projection: then they come out of the cache."""
-    model = build("olmo", clip_qkv=0.5)
+@pytest.mark.parametrize(
+    ("kind", "settings", "exact"),
+    [
+        ("stablelm", {"qk_layernorm": True}, False),  # a norm of a name of its own
+        ("olmo", {"clip_qkv": 0.5}, True),  # clips in place
+    ],
+)
+def test_keys_changed_behind_the_projection(
+    build: Any, ids: torch.Tensor, kind: str, settings: dict[str, Any], exact: bool
+) -> None:
+    model = build(kind, **settings)
     captured = capture(model, ids)
-    assert not captured.exact
-    assert float(captured.layers[0].keys.abs().max()) <= 0.5001
+    assert captured.exact == exact
+    with torch.no_grad():
+        cached = model(input_ids=ids[None], use_cache=True).past_key_values.layers[1].keys[0]
+    rotary = Rotary.of(model)
+    assert rotary is not None
+    turned = rotary.turn(captured.layers[1].keys, captured.positions)
+    assert difference(turned, cached) < 1e-5
 
 
 class _OddRotary(nn.Module):
