@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cachemw_codecs.errors import DamagedData
-from cachemw_codecs.kv import LayerKV, LayerShape
 
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.unsignedinteger[Any]]
@@ -20,44 +20,35 @@ def words(part: Tensor) -> Words:
     """Return the bits of a floating-point tensor as unsigned integers of its width, same shape."""
     signed = torch.int16 if part.dtype.itemsize == 2 else torch.int32
     bits = part.detach().contiguous().view(signed).numpy()
-    unsigned: Words = bits.view(_unsigned(part.dtype))
+    unsigned: Words = bits.view(np.uint16 if part.dtype.itemsize == 2 else np.uint32)
     return unsigned
 
 
-def from_words(bits: Words, shape: LayerShape) -> Tensor:
-    """Undo `words` for one part of a layer; takes the memory of `bits` where it is contiguous."""
-    signed = np.int16 if shape.dtype.itemsize == 2 else np.int32
-    flat = torch.from_numpy(np.ascontiguousarray(bits).view(signed))
-    return flat.view(shape.dtype).reshape(shape.kv_heads, shape.tokens, shape.head_dim)
+def from_words(bits: Words, dtype: torch.dtype) -> Tensor:
+    """Undo `words`; takes the memory of `bits` where it is contiguous."""
+    signed = np.int16 if dtype.itemsize == 2 else np.int32
+    return torch.from_numpy(np.ascontiguousarray(bits).view(signed)).view(dtype)
 
 
-def byte_planes(kv: LayerKV) -> Bytes:
-    """Split a layer's bits into planes, uint8 [itemsize, values], the best to compress first.
+def to_planes(bits: Words) -> Bytes:
+    """Split into planes of a byte, uint8 [itemsize, *bits.shape], the best to compress first.
 
-    Values come as keys then values, in the order of their tensors. Each is rotated left by one bit
-    before it is split, so that the sign goes to the last plane and the first holds the exponent
-    whole (float16: the exponent and three bits of the mantissa). Raises `InvalidInput` for a layer
-    whose shape is wrong.
+    Each word is rotated left by one bit before, so that the sign goes to the last bit of the last
+    plane and the first holds the exponent whole (float16: with three bits of the mantissa).
     """
-    _ = kv.shape
-    bits = np.concatenate([words(kv.keys).ravel(), words(kv.values).ravel()])
     width = bits.itemsize * 8
     rotated = (bits << 1) | (bits >> (width - 1))
     return np.stack([(rotated >> at).astype(np.uint8) for at in range(width - 8, -1, -8)])
 
 
-def from_byte_planes(planes: Bytes, shape: LayerShape) -> LayerKV:
-    """Undo `byte_planes`."""
-    width = shape.dtype.itemsize * 8
-    rotated: Words = np.zeros(planes.shape[1], _unsigned(shape.dtype))
-    for plane in planes:
-        rotated = (rotated << 8) | plane
-    keys, values = np.split((rotated >> 1) | (rotated << (width - 1)), 2)
-    return LayerKV(from_words(keys, shape), from_words(values, shape))
-
-
-def _unsigned(dtype: torch.dtype) -> type[np.uint16 | np.uint32]:
-    return np.uint16 if dtype.itemsize == 2 else np.uint32
+def from_planes(planes: Sequence[Bytes] | Bytes) -> Words:
+    """Undo `to_planes`."""
+    unsigned = np.uint16 if len(planes) == 2 else np.uint32
+    rotated: Words = planes[0].astype(unsigned)
+    for plane in planes[1:]:
+        rotated = np.bitwise_or(np.left_shift(rotated, 8), plane)
+    back: Words = np.bitwise_or(rotated >> 1, np.left_shift(rotated, 8 * len(planes) - 1))
+    return back
 
 
 class Reader:
@@ -78,6 +69,10 @@ class Reader:
             raise DamagedData(f"{what}: {count} bytes expected, {self.left} left")
         start, self._at = self._at, self._at + count
         return self._bytes[start : self._at]
+
+    def number(self, what: str) -> int:
+        """Return the next four bytes as a number."""
+        return int.from_bytes(self.take(4, what).tobytes(), "little")
 
     def end(self) -> None:
         """Raise `DamagedData` unless everything has been read."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from cachemw_codecs.codecs.base import Codec
 from cachemw_codecs.codecs.framing import Reader, from_words, words
 from cachemw_codecs.kv import LayerKV, LayerShape
@@ -39,5 +37,6 @@ class Raw(Codec):
         reader.end()
         # A copy, in the machine's order: the payload is read-only and tensors are not.
         native = taken.view(f"<u{shape.dtype.itemsize}").astype(f"=u{shape.dtype.itemsize}")
-        keys, values = np.split(native, 2)
-        return LayerKV(from_words(keys, shape), from_words(values, shape))
+        both = from_words(native, shape.dtype)
+        keys, values = both.reshape(2, shape.kv_heads, shape.tokens, shape.head_dim)
+        return LayerKV(keys, values)

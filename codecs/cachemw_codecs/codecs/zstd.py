@@ -10,7 +10,7 @@ import zstandard
 from torch import Tensor
 
 from cachemw_codecs.codecs.base import LADDER, Codec
-from cachemw_codecs.codecs.framing import Bytes, Reader, byte_planes, from_byte_planes
+from cachemw_codecs.codecs.framing import Bytes, Reader, from_planes, from_words, to_planes, words
 from cachemw_codecs.codecs.scales import (
     STEP_BYTES,
     from_steps,
@@ -46,7 +46,9 @@ class Zstd(Codec):
         """Compress; lossy levels raise `InvalidInput` for values that are not finite."""
         place = self.require_level(level)
         if place == 0:
-            plain = byte_planes(kv).tobytes()
+            _ = kv.shape
+            bits = np.concatenate([words(kv.keys).ravel(), words(kv.values).ravel()])
+            plain = to_planes(bits).tobytes()
         else:
             require_steps(kv)
             plain = b"".join(
@@ -68,7 +70,9 @@ class Zstd(Codec):
         place = self.require_level(level)
         if place == 0:
             planes = np.frombuffer(_decompressed(payload, shape.nbytes), np.uint8)
-            return from_byte_planes(planes.reshape(shape.dtype.itemsize, -1), shape)
+            both = from_words(from_planes(planes.reshape(shape.dtype.itemsize, -1)), shape.dtype)
+            keys, values = both.reshape(2, shape.kv_heads, shape.tokens, shape.head_dim)
+            return LayerKV(keys, values)
         largest = _LARGEST[place - 1]
         size = 2 * (STEP_BYTES * shape.kv_heads * shape.tokens + _code_bytes(shape, largest))
         reader = Reader(_decompressed(payload, size))

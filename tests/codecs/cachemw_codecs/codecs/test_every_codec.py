@@ -10,6 +10,7 @@ import torch
 from cachemw_codecs.codecs.base import LADDER, Codec
 from cachemw_codecs.codecs.fp8 import Fp8
 from cachemw_codecs.codecs.int8 import Int8
+from cachemw_codecs.codecs.lossless import Lossless
 from cachemw_codecs.codecs.raw import Raw
 from cachemw_codecs.codecs.zstd import Zstd
 from cachemw_codecs.errors import DamagedData, InvalidInput, UnsupportedFormat
@@ -57,6 +58,7 @@ def _zstd(original: torch.Tensor, decoded: torch.Tensor, level: str) -> None:
 
 CASES = {
     "raw": Case(lambda _: Raw(), exact, Raw.levels),
+    "lossless": Case(lambda _: Lossless(), exact, Lossless.levels),
     "int8": Case(lambda _: Int8(), within(lambda part, _: steps(part, 127) / 2)),
     "fp8": Case(lambda _: Fp8(), within(_fp8)),
     "zstd": Case(lambda _: Zstd(), _zstd, ("lossless",)),

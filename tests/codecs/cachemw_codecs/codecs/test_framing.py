@@ -5,9 +5,9 @@ import pytest
 import torch
 from cachemw_codecs.codecs.framing import (
     Reader,
-    byte_planes,
-    from_byte_planes,
+    from_planes,
     from_words,
+    to_planes,
     words,
 )
 from cachemw_codecs.errors import DamagedData
@@ -19,13 +19,13 @@ from tests.codecs.cachemw_codecs.codecs.layers import any_layers, bits
 
 @given(kv=any_layers())
 def test_words_and_planes_keep_every_bit(kv: LayerKV) -> None:
-    assert torch.equal(bits(from_words(words(kv.keys), kv.shape)), bits(kv.keys))
-    planes = byte_planes(kv)
+    rows = words(kv.keys)
+    assert torch.equal(bits(from_words(rows, kv.keys.dtype)), bits(kv.keys))
+    planes = to_planes(rows)
     assert planes.dtype == np.uint8
-    assert planes.shape == (kv.shape.dtype.itemsize, 2 * kv.keys.numel())
-    back = from_byte_planes(planes, kv.shape)
-    assert torch.equal(bits(back.keys), bits(kv.keys))
-    assert torch.equal(bits(back.values), bits(kv.values))
+    assert planes.shape == (kv.keys.dtype.itemsize, *kv.keys.shape)
+    assert np.array_equal(from_planes(planes), rows)
+    assert np.array_equal(from_planes(list(planes)), rows)
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,7 @@ def test_words_and_planes_keep_every_bit(kv: LayerKV) -> None:
 def test_the_first_plane_is_the_exponent_and_the_last_bit_the_sign(
     dtype: torch.dtype, first: list[int], second: list[int]
 ) -> None:
-    kv = LayerKV(torch.full((1, 1, 1), 1.5, dtype=dtype), torch.full((1, 1, 1), -1.5, dtype=dtype))
-    planes = byte_planes(kv)
+    planes = to_planes(words(torch.tensor([1.5, -1.5], dtype=dtype)))
     assert planes[0].tolist() == first
     assert planes[1].tolist() == second
     assert (planes[-1] & 1).tolist() == [0, 1]
@@ -57,3 +56,9 @@ def test_a_reader_takes_exactly_what_is_there() -> None:
         reader.end()
     assert reader.take(4, "body").tobytes() == b"cdef"
     reader.end()
+
+
+def test_a_number_has_four_bytes_the_lowest_first() -> None:
+    assert Reader(b"\1\2\0\0").number("length") == 513
+    with pytest.raises(DamagedData, match="length"):
+        Reader(b"\1\2\0").number("length")
