@@ -58,8 +58,8 @@ def encode(
         raise InvalidInput(unknown)
     states = np.full(min(len(symbols), LANES), LOWEST, np.uint32)
     words = np.empty(symbols.size + 1, np.uint32)
-    rows = np.ascontiguousarray(symbols)
-    model = (np.ascontiguousarray(columns, np.int32), tables.ranges, states, words)
+    rows = np.require(symbols, requirements=["C", "W"])
+    model = (np.array(columns, np.int32), tables.ranges, states, words)
     whole = _whole_groups(len(symbols))
     begin = encode_tokens(rows[whole:], *model, len(words))
     if whole and begin != NO_SYMBOL:
@@ -78,7 +78,7 @@ def decode(
         raise DamagedData(unknown)
     states, words = _parts(payload, min(tokens, LANES))
     symbols = np.empty((tokens, len(columns)), np.uint8)
-    model = (np.ascontiguousarray(columns, np.int32), tables.slots, tables.ranges, states)
+    model = (np.array(columns, np.int32), tables.slots, tables.ranges, states)
     whole = _whole_groups(tokens)
     read = decode_groups(words, 0, *model, symbols[:whole]) if whole else 0
     if read != TOO_SHORT:

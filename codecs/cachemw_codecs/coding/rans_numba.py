@@ -92,4 +92,4 @@ def decode_tokens(
                 at += np.uint64(low)
     if at > np.uint64(count):
         return TOO_SHORT
-    return int(at)
+    return int(np.int64(at))

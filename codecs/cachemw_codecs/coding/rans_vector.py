@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -33,6 +34,7 @@ _LONGS, _DOUBLES = ir.VectorType(_LONG, WIDTH), ir.VectorType(_DOUBLE, WIDTH)
 _POINTERS = ir.VectorType(_BYTE.as_pointer(), WIDTH)
 
 
+@cache
 def worthwhile() -> bool:
     """Whether this processor runs `encode_groups` and `decode_groups` faster than plain loops."""
     features = binding.get_host_cpu_features()
