@@ -6,6 +6,7 @@ logarithm; nothing is ever read beyond the ends.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,16 @@ def frontier(points: Sequence[Point]) -> list[Point]:
             kept.append(point)
             least = point.loss
     return kept[::-1]
+
+
+def steady(points: Sequence[Point]) -> list[Point]:
+    """Return the points, largest first, each with the worst loss up to there.
+
+    A loss that falls where more is thrown away is noise, and must not count for a codec.
+    """
+    ordered = sorted(points, key=lambda p: -p.bits)
+    worst = itertools.accumulate((p.loss for p in ordered), max)
+    return [Point(p.bits, loss) for p, loss in zip(ordered, worst, strict=True)]
 
 
 def measured(points: Sequence[Point], limit: float) -> float | None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import lzma
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 
-def text_folder(env: Mapping[str, str] = os.environ) -> Path:
-    """Return where the public texts lie, whether they are there or not."""
+def shared_data(env: Mapping[str, str] = os.environ) -> Path:
+    """Return where the public data lie, whether they are there or not."""
     beside = Path(__file__).resolve().parents[4] / "shared" / "data"
-    return Path(env.get("CACHEMW_SHARED_DATA", beside)) / "text"
+    return Path(env.get("CACHEMW_SHARED_DATA", beside))
 
 
 def read_text(path: Path) -> str:
@@ -23,15 +23,21 @@ def read_text(path: Path) -> str:
         return file.read()
 
 
-def windows(tokens: Sequence[int], bos: int, length: int, count: int) -> Tensor:
+def windows(
+    text: str, encode: Callable[[str], list[int]], bos: int, length: int, count: int
+) -> Tensor:
     """Cut `count` windows that do not overlap, spread evenly: int64 [count, length].
 
-    Each begins with `bos`, as every document of the training did. Raises `ValueError` where the
-    text is too short.
+    Each begins with `bos`, as every document of the training did, and then at a word. Raises
+    `ValueError` where the text is too short.
     """
-    own = length - 1
-    if count * own > len(tokens):
-        raise ValueError(f"{len(tokens)} tokens give no {count} windows of {own}")
-    step = len(tokens) // count
-    cut = torch.tensor([tokens[i * step : i * step + own] for i in range(count)])
-    return torch.cat((torch.full((count, 1), bos), cut), dim=1)
+    step = len(text) // count
+    rows = []
+    for start in range(0, count * step, step):
+        # As much as a window may need: a token of these texts is four characters, rarely six.
+        piece = text[start : start + min(step, 8 * length)]
+        ids = encode(piece[piece.index(" ") :])[: length - 1]
+        if len(ids) < length - 1:
+            raise ValueError(f"{len(text)} characters give no {count} windows of {length} tokens")
+        rows.append([bos, *ids])
+    return torch.tensor(rows)

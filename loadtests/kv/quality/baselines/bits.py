@@ -42,7 +42,7 @@ def quantise(groups: Floats, bits: int) -> bytes:
     wide = np.where(steps > 0, steps, 1).astype(np.float32)[:, None]
     codes = np.rint((groups - zeros.astype(np.float32)[:, None]) / wide)
     packed = pack(np.clip(codes, 0, top).astype(np.uint8), bits)
-    return zeros.tobytes() + steps.tobytes() + packed
+    return b"".join((zeros.tobytes(), steps.tobytes(), packed))
 
 
 def dequantise(payload: bytes, groups: int, members: int, bits: int) -> Floats:

@@ -58,7 +58,8 @@ class Kivi(Codec):
         bits, group = self._setting(level)
         old = self._old(shape)
         recent = 2 * shape.channels * (shape.tokens - old)
-        parts, at = [], 0
+        parts: list[Tensor] = []
+        at = 0
         for lines, length in ((shape.channels, old), (old, shape.channels)):
             per_channel = not parts
             rows = np.zeros((0, shape.channels), np.float32)

@@ -104,7 +104,8 @@ def _cumulative(symbols: NDArray[np.uint8], entries: int) -> NDArray[np.uint16]:
     """uint16 [channels, entries]: shares of 65535 up to each symbol."""
     counts = np.stack([np.bincount(column, minlength=entries - 1) for column in symbols.T])
     sums = np.concatenate((np.zeros((len(counts), 1)), np.cumsum(counts, axis=1)), axis=1)
-    return np.rint(sums * (65535 / len(symbols))).astype(_CUMULATIVE)
+    shares: NDArray[np.uint16] = np.rint(sums * (65535 / len(symbols))).astype(_CUMULATIVE)
+    return shares
 
 
 def _tables(cumulative: NDArray[np.uint16]) -> FrequencyTables:

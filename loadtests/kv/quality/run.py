@@ -1,0 +1,126 @@
+"""Measures what is not measured yet, of one model."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from cachemw_codecs.codecs.base import Codec
+from torch import Tensor
+
+from loadtests.kv.quality.bench import Bench, Trial
+from loadtests.kv.quality.measured import Findings, Measured, Probed, measured, probed
+from loadtests.kv.quality.probes import Probe, ProbeBench, copying, recall
+from loadtests.kv.quality.results import ProbeResult, Reference, Result, ResultFile
+from loadtests.kv.quality.subjects import TRAINED, Subject
+from loadtests.kv.quality.trials import curve, longer, parts
+from loadtests.kv.quality.trials import probed as probed_trials
+from loadtests.kv.quality.windows import read_text, windows
+from loadtests.lab.tasks.novels import Novels
+from loadtests.lab.tasks.recall import recall_cases, sentences
+
+WINDOWS = {"lab": 64, "stories": 64, "large": 32, "small": 32}
+CASES = 150
+_SEED = 20260
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Goes through the trials of a subject; what stands in `file` is not measured again."""
+
+    subject: Subject
+    codecs: Sequence[Codec]
+    texts: Path
+    file: ResultFile
+
+    def findings(self, count: int) -> Findings:
+        """Measure on `count` windows."""
+        subject = self.subject
+        text = read_text(self.texts / "wikitext2-test.txt.xz")
+        ids = windows(text, subject.encode, subject.bos, subject.window, count)
+        bench = Bench(subject, ids)
+        reference = self._reference(bench)
+        curves = {c.name: self._all(bench, curve(c, subject.prefix)) for c in self.codecs}
+        others = [self._of_each(bench, choose) for choose in (longer, parts)]
+        return Findings(
+            model=subject.name,
+            about=(
+                f"{subject.shape}. {count} windows: {subject.prefix} tokens of prefix in files of "
+                f"256, {subject.continuation} tokens of continuation."
+            ),
+            reference=reference,
+            curves=curves,
+            longer=others[0],
+            parts=others[1],
+            probes=dict(self._probes(ids)),
+        )
+
+    def _reference(self, bench: Bench) -> Reference:
+        known = self.file.known(Reference, bench.reference_key())
+        if known is None:
+            known = bench.reference()
+            self.file.add(known)
+        return known
+
+    def _of_each(self, bench: Bench, choose: Callable[[Codec, int], list[Trial]]) -> list[Measured]:
+        trials = [t for codec in self.codecs for t in choose(codec, self.subject.prefix)]
+        return self._all(bench, trials)
+
+    def _all(self, bench: Bench, trials: Iterable[Trial]) -> list[Measured]:
+        return [measured(self._result(bench, trial), _rng()) for trial in trials]
+
+    def _result(self, bench: Bench, trial: Trial) -> Result:
+        known = self.file.known(Result, bench.key(trial))
+        if known is None:
+            known = bench.measure(trial)
+            self.file.add(known)
+            name = f"{known.model} {known.codec} {known.level} {known.part} {known.chunk}"
+            kl = np.mean(known.kl)
+            _say(f"{name}: {known.bits:.2f} bits, KL {kl:.2g}, {known.seconds} s")
+        return known
+
+    def _probes(self, ids: Tensor) -> Iterator[tuple[str, list[Probed]]]:
+        """Recall of what was trained for it, copying of the others."""
+        subject = self.subject
+        if subject.name in TRAINED:
+            yield "recall", self._asked("recall", self._recall(), exact=True)
+        else:
+            drawn = torch.Generator().manual_seed(_SEED)
+            probes = copying(ids, subject.prefix, drawn)
+            yield "copying", self._asked("copying", probes, exact=False)
+
+    def _recall(self) -> list[Probe]:
+        filler = sentences(Novels(self.texts / "novels.txt.xz").novels("held_out"))
+        cases = list(recall_cases("held_out", CASES, random.Random(_SEED), filler))
+        return recall(cases, self.subject.encode, self.subject.bos)
+
+    def _asked(self, task: str, probes: Sequence[Probe], *, exact: bool) -> list[Probed]:
+        bench = ProbeBench(self.subject, task, probes, exact=exact)
+        trials = [t for codec in self.codecs for t in probed_trials(codec, self.subject.prefix)]
+        results = [self._probe_result(bench, trial) for trial in trials]
+        # `raw` comes first and loses nothing.
+        return [probed(result, results[0], _rng()) for result in results]
+
+    def _probe_result(self, bench: ProbeBench, trial: Trial) -> ProbeResult:
+        known = self.file.known(ProbeResult, bench.key(trial))
+        if known is None:
+            known = bench.measure(trial)
+            self.file.add(known)
+            name = f"{known.model} {known.task} {known.codec} {known.level}"
+            score = np.mean(known.scores)
+            _say(f"{name}: {known.bits:.2f} bits, {score:.3f}, {known.seconds} s")
+        return known
+
+
+def _rng() -> np.random.Generator:
+    """Give every point the same resamples: a report does not depend on their order."""
+    return np.random.default_rng(_SEED)
+
+
+def _say(what: str) -> None:
+    print(f"... {what}", file=sys.stderr, flush=True)

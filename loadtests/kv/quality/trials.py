@@ -1,0 +1,79 @@
+"""What is compared: which codecs, at which levels, in which pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cachemw_codecs.codecs.base import Codec
+from cachemw_codecs.errors import TablesMissing
+
+from loadtests.kv.quality.baselines.kivi import Kivi, KiviWithResidual
+from loadtests.kv.quality.baselines.released_cachegen import ReleasedCachegen
+from loadtests.kv.quality.bench import Trial
+from loadtests.kv.quality.subjects import Subject
+
+CHUNK = 256
+LONGER = (512, 1024)
+PLAIN = ("raw", "lossless", "zstd", "fp8", "int8")
+CALIBRATED = ("cachegen", "transform")
+_IN_PARTS = (*CALIBRATED, Kivi.name)
+
+OpenNamed = Callable[[str], Codec]
+"""A codec of the table by name; raises `TablesMissing` where it has not been calibrated."""
+
+
+def codecs(subject: Subject, open_named: OpenNamed) -> tuple[list[Codec], list[str]]:
+    """Return all codecs, and why some are not among them."""
+    found: list[Codec] = []
+    missing = []
+    for name in (*PLAIN, *CALIBRATED):
+        try:
+            found.append(open_named(name))
+        except TablesMissing as error:
+            missing.append(f"{name}: {error}")
+    layers = subject.model.config.num_hidden_layers
+    return [*found, Kivi(), KiviWithResidual(), ReleasedCachegen(layers)], missing
+
+
+def curve(codec: Codec, prefix: int) -> list[Trial]:
+    """Every level of a codec."""
+    # What KIVI keeps exact is the end of the whole prefix, not of every piece.
+    tokens = prefix if isinstance(codec, KiviWithResidual) else min(CHUNK, prefix)
+    return [Trial(codec, level, tokens) for level in codec.levels]
+
+
+def longer(codec: Codec, prefix: int) -> list[Trial]:
+    """Two levels in longer pieces; of codecs with a price by the piece."""
+    if codec.name not in (*CALIBRATED, ReleasedCachegen.name):
+        return []
+    return [
+        Trial(codec, level, tokens)
+        for tokens in LONGER
+        if tokens <= prefix
+        for level in _some(codec.levels)
+    ]
+
+
+def parts(codec: Codec, prefix: int) -> list[Trial]:
+    """Two levels with only the keys, and only the values, compressed."""
+    if codec.name not in _IN_PARTS:
+        return []
+    return [
+        Trial(codec, level, min(CHUNK, prefix), part)
+        for level in _some(codec.levels)
+        for part in ("keys", "values")
+    ]
+
+
+def probed(codec: Codec, prefix: int) -> list[Trial]:
+    """Levels that tasks with right answers are asked at: all of a ladder, some of the others."""
+    if codec.name == KiviWithResidual.name:
+        return []
+    if codec.name in (*PLAIN, *CALIBRATED):
+        return curve(codec, prefix)
+    return [t for t in curve(codec, prefix) if "bit" not in t.level or t.level.endswith("g32")]
+
+
+def _some(levels: Sequence[str]) -> list[str]:
+    """From the middle of a ladder, and near its coarse end."""
+    return [levels[len(levels) // 2], levels[-2]]
