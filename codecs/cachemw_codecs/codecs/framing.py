@@ -71,8 +71,8 @@ class Reader:
         return self._bytes[start : self._at]
 
     def number(self, what: str) -> int:
-        """Return the next four bytes as a number."""
-        return int.from_bytes(self.take(4, what).tobytes(), "little")
+        """Return the next eight bytes as a number."""
+        return int.from_bytes(self.take(8, what).tobytes(), "little")
 
     def end(self) -> None:
         """Raise `DamagedData` unless everything has been read."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from cachemw_codecs.codecs.base import Codec
+from cachemw_codecs.errors import DamagedData
 from cachemw_codecs.kv import DTYPES, LayerKV, LayerShape
 from hypothesis import strategies as st
 from torch import Tensor
@@ -118,3 +120,24 @@ def any_layers(draw: st.DrawFn) -> LayerKV:
         for _ in range(2)
     )
     return LayerKV(keys, values)
+
+
+@st.composite
+def damaged_copies(draw: st.DrawFn, payload: bytes) -> bytes:
+    """Change some bytes, more often those in front, where tables stand."""
+    last = len(payload) - 1
+    places = st.one_of(st.integers(0, min(64, last)), st.integers(0, last))
+    damaged = bytearray(payload)
+    for place in draw(st.lists(places, min_size=1, max_size=8)):
+        damaged[place] = draw(st.integers(0, 255))
+    return bytes(damaged)
+
+
+def check_refused_or_shaped(
+    codec: Codec, layer: int, payload: bytes, shape: LayerShape, level: str
+) -> None:
+    try:
+        decoded = codec.decode_layer(layer, payload, shape, level)
+    except DamagedData:
+        return
+    assert decoded.shape == shape

@@ -58,7 +58,7 @@ def test_a_reader_takes_exactly_what_is_there() -> None:
     reader.end()
 
 
-def test_a_number_has_four_bytes_the_lowest_first() -> None:
-    assert Reader(b"\1\2\0\0").number("length") == 513
+def test_a_number_has_eight_bytes_the_lowest_first() -> None:
+    assert Reader(b"\1\2" + bytes(6)).number("length") == 513
     with pytest.raises(DamagedData, match="length"):
-        Reader(b"\1\2\0").number("length")
+        Reader(b"\1\2" + bytes(5)).number("length")

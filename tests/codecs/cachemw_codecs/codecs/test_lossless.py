@@ -8,8 +8,14 @@ from cachemw_codecs.codecs.raw import Raw
 from cachemw_codecs.codecs.zstd import Zstd
 from cachemw_codecs.errors import DamagedData
 from cachemw_codecs.kv import LayerKV, LayerShape
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.codecs.cachemw_codecs.codecs.layers import bits
+from tests.codecs.cachemw_codecs.codecs.layers import (
+    bits,
+    check_refused_or_shaped,
+    damaged_copies,
+)
 
 TOKENS = 256
 
@@ -62,32 +68,55 @@ def test_an_empty_layer_is_next_to_nothing() -> None:
     assert len(encoded(LayerKV(zeros, zeros))) < 0.5 * layer().shape.nbytes
 
 
+def repeating(distinct: int, tokens: int) -> LayerKV:
+    kv = layer()
+    picked = torch.randint(distinct, (tokens,), generator=torch.Generator().manual_seed(2))
+    return LayerKV(kv.keys[:, picked], kv.values[:, picked])
+
+
+def test_a_token_that_comes_again_takes_two_bytes() -> None:
+    few, many = (len(encoded(repeating(16, tokens))) for tokens in (256, 1256))
+    assert many - few == 2 * 1000
+    some = repeating(256, 256)
+    rows = torch.cat([some.keys, some.values]).transpose(0, 1).reshape(256, -1)
+    distinct = len(torch.unique(rows.view(torch.int16), dim=0))
+    assert distinct < 200
+    assert len(encoded(some)) < (distinct / 256 + 0.02) * len(encoded(layer()))
+
+
 SHAPE = LayerShape(2, TOKENS, 64, torch.bfloat16)
 
 
+@given(data=st.data())
+@settings(max_examples=200)
+def test_damaged_places_are_refused_or_give_the_right_shape(data: st.DataObject) -> None:
+    shape = LayerShape(2, 40, 64, torch.bfloat16)
+    payload = encoded(repeating(9, shape.tokens))
+    assert payload[0] == 2
+    damaged = data.draw(damaged_copies(payload))
+    check_refused_or_shaped(Lossless(), 0, damaged, shape, "lossless")
+
+
 @pytest.mark.parametrize(
-    ("place", "value", "message"),
+    ("change", "message"),
     [
-        (0, 2, "first byte"),
-        (1, 0, "tables"),
-        (1, 9, "tables"),
-        (2, 255, "table"),
+        ((0, 3), "first byte: 3"),
+        ((1, 0), "tokens that differ: 0 "),
+        ((8, 1), "tokens that differ: "),
+        ((9, 9), "places: token 9 of 9"),
+        ((10, 1), "places: token 2.. of 9"),
     ],
 )
-def test_damage_is_named(place: int, value: int, message: str) -> None:
-    payload = bytearray(encoded(layer()))
-    payload[place] = value
+def test_damage_is_named(change: tuple[int, int], message: str) -> None:
+    payload = bytearray(encoded(repeating(9, TOKENS)))
+    assert payload[1] == 9
+    payload[change[0]] = change[1]
     with pytest.raises(DamagedData, match=message):
         Lossless().decode_layer(0, bytes(payload), SHAPE, "lossless")
 
 
-def test_a_table_that_is_not_there_is_refused() -> None:
-    zeros = torch.zeros((1, TOKENS, 8), dtype=torch.bfloat16)
-    payload = bytearray(encoded(LayerKV(zeros, zeros)))
-    # One table of one symbol: 1 + 1 + 4 bytes, then 16 peaks, then the kinds.
-    assert payload[1] == 1
-    payload[6 + 16] |= 1
-    with pytest.raises(DamagedData, match="wants table 1 of 1"):
-        Lossless().decode_layer(
-            0, bytes(payload), LayerShape(1, TOKENS, 8, torch.bfloat16), "lossless"
-        )
+def test_more_than_65_536_different_tokens() -> None:
+    tokens = 2**16 + 2**15
+    rows = torch.arange(tokens, dtype=torch.int32) % (2**16 + 5)
+    keys = rows.view(torch.float32).reshape(1, -1, 1).expand(1, -1, 16).contiguous()
+    assert encoded(LayerKV(keys, keys))[:9] == b"\2" + (2**16 + 5).to_bytes(8, "little")
