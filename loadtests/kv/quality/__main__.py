@@ -13,13 +13,12 @@ from __future__ import annotations
 import argparse
 import sys
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import torch
 
 from loadtests.http.command import write_report
-from loadtests.kv.quality.catalogue import open_named
+from loadtests.kv.quality.catalogue import Catalogue
 from loadtests.kv.quality.measured import Findings
 from loadtests.kv.quality.plots import draw
 from loadtests.kv.quality.results import ResultFile
@@ -59,14 +58,14 @@ def run(options: argparse.Namespace) -> str:
 def of_model(name: str, options: argparse.Namespace) -> tuple[Findings, list[str]]:
     """Measure one model; also say which codecs could not be."""
     subject = open_subject(name, shared_data(), options.kept)
-    tables = options.kept / "kv-quality" / "tables"
-    listed, missing = codecs(subject, partial(open_named, subject=name, folder=tables))
+    texts, kept = shared_data() / "text", options.kept / "kv-quality"
+    catalogue = Catalogue(subject, texts / "novels.txt.xz", kept / "tables")
+    listed, missing = codecs(subject, catalogue.open)
     if options.only:
         wanted = {"raw", "int8", *options.only.split(",")}
         listed = [codec for codec in listed if codec.name in wanted]
-    file = ResultFile(options.kept / "kv-quality" / f"{name}.jsonl")
-    count = options.windows or WINDOWS[name]
-    found = Run(subject, listed, shared_data() / "text", file).findings(count)
+    run_ = Run(subject, listed, catalogue.sizes(), texts, ResultFile(kept / f"{name}.jsonl"))
+    found = run_.findings(options.windows or WINDOWS[name])
     return found, [f"{name}: {what}" for what in missing]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from loadtests.kv.quality.frontier import Point
+from loadtests.kv.quality.frontier import Point, steady
 from loadtests.kv.quality.measured import BF16_BITS, Findings, Measured, best
 from loadtests.kv.quality.tables import LIMITS
 
@@ -33,17 +34,18 @@ _STYLES = {
 def draw(found: Findings, path: Path) -> None:
     """Write a picture of two panels: perplexity and KL over bits a value.
 
-    Points are measured levels; lines join those worth choosing. What is below the
+    Points are measured levels; lines join those worth choosing, for perplexity at the worst
+    rise so far. What is below the
     least of an axis, or no loss at all, is drawn at the least.
     """
-    figure = Figure(figsize=(12, 5.4), layout="constrained")
+    figure = Figure(figsize=(12.5, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
     _panel(left, found, by_kl=False)
     for limit in LIMITS:
         left.axhline(limit, color="#888888", linewidth=0.8, linestyle=":")
-        left.annotate(f"{limit:g} %", (17, limit), fontsize=8, color="#555555", va="bottom")
+        left.annotate(f"{limit:g} %", (BF16_BITS, limit), fontsize=8, va="bottom", ha="right")
     _panel(right, found, by_kl=True)
-    left.legend(fontsize=8, frameon=False, loc="upper right")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside right center", frameon=False)
     figure.suptitle(f"{found.model}: size and quality of a compressed KV cache", fontsize=12)
     # Without a date and with fixed ids: the same figures give the same file.
     with mpl.rc_context({"svg.hashsalt": "kv-quality"}):
@@ -53,7 +55,7 @@ def draw(found: Findings, path: Path) -> None:
 def _panel(axes: Axes, found: Findings, *, by_kl: bool) -> None:
     for name, curve in found.curves.items():
         colour, marker, width = _STYLES[name]
-        line = [_point(m, by_kl=by_kl) for m in best(curve)]
+        line = _line(curve, by_kl=by_kl)
         dots = [_point(m, by_kl=by_kl) for m in curve]
         axes.plot([p.bits for p in line], [p.loss for p in line], color=colour, linewidth=width)
         axes.plot(
@@ -73,9 +75,15 @@ def _panel(axes: Axes, found: Findings, *, by_kl: bool) -> None:
     axes.set_xlabel("bits a value, everything counted (bf16: 16)")
     title = "KL to uncompressed, nats a token" if by_kl else "rise in perplexity, %"
     axes.set_title(title, fontsize=10)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.grid(visible=True, which="major", linewidth=0.4, color="#dddddd")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def _line(curve: Sequence[Measured], *, by_kl: bool) -> list[Point]:
+    points = [_point(m, by_kl=by_kl) for m in best(curve)]
+    return points if by_kl else steady(points)
 
 
 def _point(m: Measured, *, by_kl: bool) -> Point:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class Run:
 
     subject: Subject
     codecs: Sequence[Codec]
+    tables: Mapping[str, int]
+    """Bytes of the calibration files."""
     texts: Path
     file: ResultFile
 
@@ -49,15 +51,25 @@ class Run:
         others = [self._of_each(bench, choose) for choose in (longer, parts)]
         return Findings(
             model=subject.name,
-            about=(
-                f"{subject.shape}. {count} windows: {subject.prefix} tokens of prefix in files of "
-                f"256, {subject.continuation} tokens of continuation."
-            ),
+            about=self._about(count),
             reference=reference,
             curves=curves,
             longer=others[0],
             parts=others[1],
             probes=dict(self._probes(ids)),
+        )
+
+    def _about(self, count: int) -> str:
+        subject = self.subject
+        weights = 2 * subject.model.num_parameters()
+        tables = "".join(
+            f" Calibration file of `{name}`: {size / 1000:.1f} kB, {size / weights:.1%} of the "
+            "model in bf16."
+            for name, size in self.tables.items()
+        )
+        return (
+            f"{subject.shape}. {count} windows: {subject.prefix} tokens of prefix in files of "
+            f"256, {subject.continuation} tokens of continuation.{tables}"
         )
 
     def _reference(self, bench: Bench) -> Reference:

@@ -19,7 +19,7 @@ CALIBRATED = ("cachegen", "transform")
 _IN_PARTS = (*CALIBRATED, Kivi.name)
 
 OpenNamed = Callable[[str], Codec]
-"""A codec of the table by name; raises `TablesMissing` where it has not been calibrated."""
+"""A codec of the table by name; raises `TablesMissing` where nothing calibrates it."""
 
 
 def codecs(subject: Subject, open_named: OpenNamed) -> tuple[list[Codec], list[str]]:
