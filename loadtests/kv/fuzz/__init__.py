@@ -1,0 +1,1 @@
+"""Mutated files against the decoders: `python -m loadtests.kv.fuzz`."""
