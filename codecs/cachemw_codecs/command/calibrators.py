@@ -1,4 +1,4 @@
-"""Which codecs are calibrated, and by what. A codec that needs tables adds one line here."""
+"""Which codecs are calibrated, and by what. A codec that needs tables adds a line at the end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
 Calibrator: TypeAlias = "Callable[[PreTrainedModel, Sequence[Tensor]], bytes]"
 """Given a model and texts, int64 [tokens] each and no longer than its context, returns the
-calibration file, as `open_codec` reads it. Raises `InvalidInput` where they do not suffice."""
+calibration file, as `open_codec` reads it. Raises `InvalidInput` where they do not suffice.
+Imports what it needs when it is called: `--help` needs none of it."""
 
-CALIBRATORS: Mapping[str, Calibrator] = MappingProxyType({})
+
+def _cachegen(model: PreTrainedModel, texts: Sequence[Tensor]) -> bytes:
+    from cachemw_codecs.codecs.cachegen import profile  # noqa: PLC0415
+    from cachemw_codecs.hf import capture, fingerprint  # noqa: PLC0415
+
+    samples = (capture(model, text).layers for text in texts)
+    return profile(samples, model=fingerprint(model, None).model)
+
+
+CALIBRATORS: Mapping[str, Calibrator] = MappingProxyType({"cachegen": _cachegen})
 """By the codec's name."""
