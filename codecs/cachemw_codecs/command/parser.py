@@ -29,7 +29,8 @@ _MEASURE_NOTES = """columns:
   GB/s                  of uncompressed cache, encoding and decoding
   KL                    nats a token, from the model that read the text itself to the one that
                         goes on from the decoded cache; with `raw` it shows the rounding floor
-  perplexity            change over the continuation, in per cent
+  perplexity            change over the continuation; of one text and a few hundred tokens it is
+                        noisy, and can fall by chance: KL says more
 
 examples:
   python -m cachemw_codecs measure --model Qwen/Qwen3-0.6B
