@@ -84,7 +84,7 @@ class Bench:
     def measure(self, trial: Trial) -> Result:
         """Encode, decode and continue every window."""
         began = time.perf_counter()
-        sizes, nats, kls = zip(*self._each(trial), strict=True)
+        sizes, nats, kls = (list(column) for column in zip(*self._each(trial), strict=True))
         return Result(
             key=self.key(trial),
             model=self._subject.name,

@@ -25,8 +25,7 @@ from loadtests.kv.quality.subjects import Subject
 from loadtests.lab.tasks.recall import RecallCase
 
 PASSAGE = 128
-CUE = 32
-"""Tokens of a passage's second occurrence that are given before it has to be continued."""
+"""Tokens of a passage that is read twice, at most; a quarter of them is given the second time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def copying(windows: Tensor, prefix: int, rng: torch.Generator) -> list[Probe]:
     length = min(PASSAGE, prefix // 2)
     starts = torch.randint(1, prefix - length, (len(windows),), generator=rng)
     return [
-        Probe(row[:prefix], row[int(start) : int(start) + length], CUE)
+        Probe(row[:prefix], row[int(start) : int(start) + length], length // 4)
         for row, start in zip(windows, starts, strict=True)
     ]
 
@@ -88,7 +87,7 @@ class ProbeBench:
     def measure(self, trial: Trial) -> ProbeResult:
         """Encode, decode and ask every probe."""
         began = time.perf_counter()
-        sizes, values, scores = zip(*self._each(trial), strict=True)
+        sizes, values, scores = (list(column) for column in zip(*self._each(trial), strict=True))
         return ProbeResult(
             key=self.key(trial),
             model=self._subject.name,

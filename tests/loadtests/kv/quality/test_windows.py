@@ -1,3 +1,5 @@
+import itertools
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ def test_windows_begin_with_bos_and_do_not_overlap() -> None:
     words = ["".join(chr(i - 2) for i in row[1:].tolist()) for row in cut]
     assert all(word.startswith(" word") for word in words)
     starts = [TEXT.index(word) for word in words]
-    assert all(b - a >= 49 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a >= 49 for a, b in itertools.pairwise(starts))
     # Spread over the whole text.
     assert starts[0] < 0.1 * len(TEXT)
     assert starts[-1] > 0.9 * len(TEXT)

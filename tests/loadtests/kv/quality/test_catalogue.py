@@ -1,0 +1,47 @@
+import lzma
+from pathlib import Path
+
+import pytest
+from cachemw_codecs.errors import TablesMissing
+
+from loadtests.kv.quality import catalogue as module
+from loadtests.kv.quality.catalogue import Catalogue
+from loadtests.kv.quality.subjects import Subject
+
+
+def test_a_codec_without_tables_is_opened(subject: Subject, tmp_path: Path) -> None:
+    catalogue = Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path / "tables")
+    assert catalogue.open("int8").name == "int8"
+    assert catalogue.sizes() == {}
+
+
+def test_a_codec_is_calibrated_once(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lzma.open(tmp_path / "novels.txt.xz", "wt") as file:
+        file.write("\0".join("Some words of a novel. " * 300 for _ in range(3)))
+    calls = []
+
+    def calibrator(model: object, texts: list[object]) -> bytes:
+        calls.append((model, texts))
+        return b"tables"
+
+    opened = []
+    monkeypatch.setattr(module, "CALIBRATORS", {"cachegen": calibrator})
+    monkeypatch.setattr(module, "open_codec", lambda *arguments: opened.append(arguments))
+    catalogue = Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path / "tables")
+    catalogue.open("cachegen")
+    catalogue.open("cachegen")
+    assert opened == [("cachegen", b"tables")] * 2
+    assert catalogue.sizes() == {"cachegen": 6}
+    [(model, texts)] = calls
+    assert model is subject.model
+    assert len(texts) == module.WINDOWS
+
+
+def test_what_nothing_calibrates_is_missing(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CALIBRATORS", {})
+    with pytest.raises(TablesMissing):
+        Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path).open("cachegen")
