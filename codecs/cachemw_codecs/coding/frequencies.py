@@ -54,6 +54,27 @@ class FrequencyTables:
         symbols = np.tile(np.arange(SYMBOLS, dtype=np.uint8), len(self))
         return np.repeat(symbols, self.frequencies.ravel()).reshape(-1, TOTAL)
 
+    @cached_property
+    def lengths(self) -> NDArray[np.int32]:
+        """int32 [tables]: how many symbols have a frequency."""
+        return np.asarray(np.count_nonzero(self.frequencies, axis=1), np.int32)
+
+    @cached_property
+    def entries(self) -> NDArray[np.uint32]:
+        """uint32 [tables, 256]: start x 2^20 + (frequency - 1) x 2^8 + symbol, ascending.
+
+        Of those that have a frequency; then the last one again and again.
+        """
+        number = np.minimum(np.arange(SYMBOLS), self.lengths[:, None] - 1)
+        symbols = np.argsort(self.frequencies == 0, axis=1, kind="stable")
+        symbols = np.take_along_axis(symbols, number, axis=1)
+        f = np.take_along_axis(self.frequencies, symbols, axis=1).astype(np.uint32)
+        starts = np.take_along_axis(self.starts, symbols, axis=1).astype(np.uint32)
+        entries = starts << np.uint32(20)
+        entries |= (f - np.uint32(1)) << np.uint32(8)
+        entries |= symbols.astype(np.uint32)
+        return entries
+
     def bits(self) -> NDArray[np.float64]:
         """float64 [tables, 256]: bits a symbol; infinite where it cannot be coded."""
         with np.errstate(divide="ignore"):

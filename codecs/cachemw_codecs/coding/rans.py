@@ -24,16 +24,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cachemw_codecs.coding import rans_numba, rans_vector
 from cachemw_codecs.coding.frequencies import FrequencyTables
-from cachemw_codecs.coding.rans_numba import (
-    LANES,
-    LOWEST,
-    NO_SYMBOL,
-    TOO_SHORT,
-    decode_tokens,
-    encode_tokens,
-)
-from cachemw_codecs.coding.rans_vector import decode_groups, encode_groups, worthwhile
+from cachemw_codecs.coding.lookups import Lookups
+from cachemw_codecs.coding.rans_numba import LANES, LOWEST, NO_SYMBOL, TOO_SHORT
+from cachemw_codecs.coding.vectors import worthwhile
 from cachemw_codecs.errors import DamagedData, InvalidInput
 
 STATE_BYTES = 4
@@ -56,17 +51,14 @@ def encode(
     unknown = _without_table(columns, tables)
     if unknown:
         raise InvalidInput(unknown)
-    states = np.full(min(len(symbols), LANES), LOWEST, np.uint32)
+    states = np.full(LANES, LOWEST, np.uint32)
     words = np.empty(symbols.size + 1, np.uint32)
+    loops = rans_vector if worthwhile() else rans_numba
     rows = np.require(symbols, requirements=["C", "W"])
-    model = (np.array(columns, np.int32), tables.ranges, states, words)
-    whole = _whole_groups(len(symbols))
-    begin = encode_tokens(rows[whole:], *model, len(words))
-    if whole and begin != NO_SYMBOL:
-        begin = encode_groups(rows[:whole], *model, begin)
+    begin = loops.encode_tokens(rows, np.array(columns, np.int32), tables.ranges, states, words)
     if begin == NO_SYMBOL:
         raise InvalidInput(_impossible(symbols, columns, tables))
-    return states.astype("<u4").tobytes() + words[begin:].astype("<u2").tobytes()
+    return states[: len(symbols)].astype("<u4").tobytes() + words[begin:].astype("<u2").tobytes()
 
 
 def decode(
@@ -78,11 +70,13 @@ def decode(
         raise DamagedData(unknown)
     states, words = _parts(payload, min(tokens, LANES))
     symbols = np.empty((tokens, len(columns)), np.uint8)
-    model = (np.array(columns, np.int32), tables.slots, tables.ranges, states)
-    whole = _whole_groups(tokens)
-    read = decode_groups(words, 0, *model, symbols[:whole]) if whole else 0
-    if read != TOO_SHORT:
-        read = decode_tokens(words, read, *model, symbols[whole:])
+    columns = np.array(columns, np.int32)
+    if worthwhile():
+        lookups = Lookups.of(tables, columns)
+        read = rans_vector.decode_tokens(words, columns, lookups, states, symbols)
+    else:
+        model = (tables.slots, tables.ranges)
+        read = rans_numba.decode_tokens(words, columns, *model, states, symbols)
     count = len(words) - LANES
     if read == TOO_SHORT:
         raise DamagedData(f"rANS: the words, {count}, end before the symbols")
@@ -94,21 +88,17 @@ def decode(
     return symbols
 
 
-def _whole_groups(tokens: int) -> int:
-    """How many tokens, from the first, are left to `rans_vector`."""
-    return tokens - tokens % LANES if worthwhile() else 0
-
-
 def _parts(
     payload: bytes | memoryview, lanes: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-    """Split into states, checked, and words with 32 of padding after them."""
+    """Split into 32 states, checked, and words with 32 of padding after them."""
     rest = len(payload) - lanes * STATE_BYTES
     if rest < 0 or rest % WORD_BYTES:
         raise DamagedData(
             f"rANS: {len(payload)} bytes are not {lanes} states and a whole number of words"
         )
-    states = np.frombuffer(payload, "<u4", lanes).astype(np.uint32)
+    states = np.full(LANES, LOWEST, np.uint32)
+    states[:lanes] = np.frombuffer(payload, "<u4", lanes)
     outside = np.flatnonzero((states < LOWEST) | (states >= HIGHEST))
     if len(outside):
         lane = int(outside[0])

@@ -1,7 +1,4 @@
-"""The loops of `rans` for any processor. What they may assume of their arguments `rans` ensures.
-
-Both go on from `place` in `words`, so that groups of 32 tokens can be left to `rans_vector`.
-"""
+"""The loops of `rans` for any processor. What they may assume of their arguments `rans` ensures."""
 
 from __future__ import annotations
 
@@ -25,15 +22,14 @@ def encode_tokens(
     ranges: NDArray[np.uint32],
     states: NDArray[np.uint32],
     words: NDArray[np.uint32],
-    place: int,
 ) -> int:
-    """Encode `symbols`, [tokens, columns], backwards; words go into `words` before `place`.
+    """Encode `symbols`, [tokens, columns], backwards; words fill `words` from its end.
 
     Returns where they begin, or `NO_SYMBOL`. Each symbol gives one word at most. The place before
     the first word is written too: there must be one more than symbols.
     """
     tokens, width = symbols.shape
-    at = np.int64(place)
+    at = np.int64(words.size)
     for first in range((tokens - 1) // LANES * LANES, -1, -LANES):
         for column in range(width - 1, -1, -1):
             table = ranges[columns[column]]
@@ -56,20 +52,19 @@ def encode_tokens(
 @compiled
 def decode_tokens(
     words: NDArray[np.uint32],
-    place: int,
     columns: NDArray[np.int32],
     slots: NDArray[np.uint8],
     ranges: NDArray[np.uint32],
     states: NDArray[np.uint32],
     symbols: NDArray[np.uint8],
 ) -> int:
-    """Decode into `symbols`, [tokens, columns]; returns the place after the words, or `TOO_SHORT`.
+    """Decode into `symbols`, [tokens, columns]; returns how many words were read, or `TOO_SHORT`.
 
     `words` ends in 32 that are padding: the check once for 32 lanes then keeps every read within.
     """
     tokens, width = symbols.shape
     count = words.size - LANES
-    at = np.uint64(place)  # unsigned: numba has no negative index to look out for
+    at = np.uint64(0)  # unsigned: numba has no negative index to look out for
     for first in range(0, tokens, LANES):
         for column in range(width):
             if at > np.uint64(count):

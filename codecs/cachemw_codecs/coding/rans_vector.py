@@ -1,280 +1,249 @@
-"""The loops of `rans` for whole groups of 32 tokens, in vectors of 16 lanes.
+"""The loops of `rans` in vectors of 16 lanes.
 
-numba does not make vectors of these loops by itself, so their bodies are written as LLVM
-instructions. They are right on any little-endian processor, but only AVX-512 has the two that make
-them fast (expand and compress): `worthwhile` says whether this one has. Steps as in dietgpu, where
-a warp is what 16 lanes are here. Twice to three times as fast as `rans_numba`.
-
-numba looks for changes in the file of a compiled function only: what these inline stands here too.
+Twice to five times as fast as `rans_numba`. Steps as in dietgpu, where a warp is what two vectors
+are here.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-from llvmlite import binding, ir  # type: ignore[import-untyped]
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from cachemw_codecs.coding.compiled import compiled
+from cachemw_codecs.coding.lookups import Lookups
 from cachemw_codecs.coding.rans_numba import LANES, LOWEST, NO_SYMBOL, TOO_SHORT
+from cachemw_codecs.coding.vectors import (
+    BYTES,
+    DOUBLES,
+    INT,
+    INTS,
+    LONG,
+    WIDTH,
+    Emitter,
+    instruction,
+    ints,
+    transpose,
+)
 
-WIDTH = 16
-"""Lanes of a vector, and columns that are transposed together."""
-
-_BYTE, _INT, _LONG, _DOUBLE = ir.IntType(8), ir.IntType(32), ir.IntType(64), ir.DoubleType()
-_MASK = ir.VectorType(ir.IntType(1), WIDTH)
-_BYTES, _INTS = ir.VectorType(_BYTE, WIDTH), ir.VectorType(_INT, WIDTH)
-_LONGS, _DOUBLES = ir.VectorType(_LONG, WIDTH), ir.VectorType(_DOUBLE, WIDTH)
-_POINTERS = ir.VectorType(_BYTE.as_pointer(), WIDTH)
-
-
-@cache
-def worthwhile() -> bool:
-    """Whether this processor runs `encode_groups` and `decode_groups` faster than plain loops."""
-    features = binding.get_host_cpu_features()
-    return sys.byteorder == "little" and all(features.get(f) for f in ("avx512f", "avx512bw"))
-
-
-def _ints(value: int) -> ir.Constant:
-    return ir.Constant(_INTS, [value] * WIDTH)
+STRIDE = 4
+"""Symbols compared with before it is seen whether there are more."""
 
 
-class _Emitter:
-    """Writes LLVM instructions on vectors of 16 lanes."""
-
-    def __init__(self, context: Any, builder: Any, array_types: Any) -> None:
-        self.b, self._context, self._types = builder, context, array_types
-
-    def data(self, number: int, array: Any) -> Any:
-        """Return the address of argument `number`'s first item, as an integer."""
-        made = self._context.make_array(self._types[number])(self._context, self.b, array)
-        return self.b.ptrtoint(made.data, _LONG)
-
-    def offset(self, base: Any, index: Any, size: int) -> Any:
-        return self.b.add(base, self.b.mul(index, _LONG(size)))
-
-    def load(self, address: Any, kind: Any) -> Any:
-        loaded = self.b.load(self.b.inttoptr(address, kind.as_pointer()))
-        loaded.align = 1
-        return loaded
-
-    def store(self, value: Any, address: Any) -> None:
-        stored = self.b.store(value, self.b.inttoptr(address, value.type.as_pointer()))
-        stored.align = 1
-
-    def gather(self, base: Any, offsets: Any) -> Any:
-        """Read 32 bits at each of 16 offsets, which are multiples of 4 bytes."""
-        b = self.b
-        none = ir.Constant(_LONGS, ir.Undefined)
-        everywhere = b.shuffle_vector(b.insert_element(none, base, _INT(0)), none, _ints(0))
-        addresses = b.inttoptr(b.add(everywhere, b.zext(offsets, _LONGS)), _POINTERS)
-        everyone = ir.Constant(_MASK, [1] * WIDTH)
-        return self._call(
-            "llvm.masked.gather.v16i32.v16p0", _INTS, addresses, _INT(4), everyone, _ints(0)
-        )
-
-    def expand(self, address: Any, mask: Any) -> Any:
-        """Read as many words as the mask has lanes, in order; 0 in the other lanes."""
-        pointer = self.b.inttoptr(address, _INT.as_pointer())
-        return self._call("llvm.masked.expandload.v16i32", _INTS, pointer, mask, _ints(0))
-
-    def compress(self, value: Any, address: Any, mask: Any) -> None:
-        """Write the mask's lanes, in order, without gaps."""
-        pointer = self.b.inttoptr(address, _INT.as_pointer())
-        self._call("llvm.masked.compressstore.v16i32", ir.VoidType(), value, pointer, mask)
-
-    def count(self, mask: Any) -> Any:
-        bits = self.b.bitcast(mask, ir.IntType(WIDTH))
-        return self.b.zext(self._call("llvm.ctpop.i16", bits.type, bits), _LONG)
-
-    def _call(self, name: str, result: Any, *arguments: Any) -> Any:
-        kind = ir.FunctionType(result, [a.type for a in arguments])
-        return self.b.call(self.b.module.declare_intrinsic(name, (), kind), list(arguments))
+def _active(v: Emitter, lanes: Any, half: int) -> Any:
+    """Emit the mask of lanes that do not rest."""
+    numbers = ir.Constant(INTS, list(range(half, half + WIDTH)))
+    return v.b.icmp_unsigned("<", numbers, v.spread(v.b.trunc(lanes, INT)))
 
 
-def _instruction(typed: Callable[..., Any]) -> Callable[..., int]:
-    """`numba.extending.intrinsic`, typed as what compiled functions see of it."""
-    return cast("Callable[..., int]", intrinsic(typed))
+def _renormalised(v: Emitter, x: Any, address: Any, active: Any, next_word: Any) -> Any:
+    """Emit the end of a step of 16 lanes: low ones read a word. Returns where the next word is."""
+    b = v.b
+    low = b.and_(b.icmp_unsigned("<", x, ints(LOWEST)), active)
+    longer = b.or_(b.shl(x, ints(16)), v.expand(next_word, low))
+    resting = v.load(address, INTS)
+    v.store(b.select(active, b.select(low, longer, x), resting), address)
+    return v.offset(next_word, v.count(low), 4)
 
 
-@_instruction
-def _decode_lanes(
-    _: Any,
-    words: Any,
-    place: Any,
-    slots: Any,
-    ranges: Any,
-    table: Any,
-    states: Any,
-    tile: Any,
-    row: Any,
-) -> Any:
-    """Decode a symbol of each lane into tile[row]; returns how many words were read."""
-    kinds = (words, place, slots, ranges, table, states, tile, row)
+@instruction
+def _look_up(_: Any, words: Any, slots: Any, ranges: Any, states: Any, tile: Any, at: Any) -> Any:
+    """Decode a symbol of each lane into a row of the tile; returns how many words were read.
 
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        v = _Emitter(context, builder, kinds)
-        _, place, _, _, table, _, _, row = arguments
-        b = builder
-        words, slots, ranges, states, tile = (v.data(i, arguments[i]) for i in (0, 2, 3, 5, 6))
+    `at`: place in words, table, lanes, row.
+    """
+    kinds = (words, slots, ranges, states, tile, at)
+
+    def generate(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        v = Emitter(context, b, kinds)
+        place, table, lanes, row = v.items(arguments[5])
+        words, slots, ranges, states, tile = (v.data(i, arguments[i]) for i in range(5))
+        slots, ranges = v.offset(slots, table, 4096), v.offset(ranges, table, 1024)
+        row = v.offset(tile, row, LANES)
         next_word = start = v.offset(words, place, 4)
         for half in (0, WIDTH):
-            address = b.add(states, _LONG(4 * half))
-            x = v.load(address, _INTS)
-            slot = b.and_(x, _ints(4095))
+            address = b.add(states, LONG(4 * half))
+            x = v.load(address, INTS)
+            slot = b.and_(x, ints(4095))
             # The symbol is a byte of the four that are read.
-            four = v.gather(v.offset(slots, table, 4096), b.and_(slot, _ints(4092)))
-            shift = b.shl(b.and_(slot, _ints(3)), _ints(3))
-            symbol = b.and_(b.lshr(four, shift), _ints(255))
-            v.store(b.trunc(symbol, _BYTES), b.add(v.offset(tile, row, LANES), _LONG(half)))
-            entry = v.gather(v.offset(ranges, table, 1024), b.shl(symbol, _ints(2)))
-            times = b.mul(b.lshr(entry, _ints(16)), b.lshr(x, _ints(12)))
-            x = b.sub(b.add(times, slot), b.and_(entry, _ints(0xFFFF)))
-            low = b.icmp_unsigned("<", x, _ints(LOWEST))
-            longer = b.or_(b.shl(x, _ints(16)), v.expand(next_word, low))
-            v.store(b.select(low, longer, x), address)
-            next_word = v.offset(next_word, v.count(low), 4)
-        return b.lshr(b.sub(next_word, start), _LONG(2))
+            four = v.gather(slots, b.and_(slot, ints(4092)))
+            symbol = b.and_(b.lshr(four, b.shl(b.and_(slot, ints(3)), ints(3))), ints(255))
+            v.store(b.trunc(symbol, BYTES), b.add(row, LONG(half)))
+            entry = v.gather(ranges, b.shl(symbol, ints(2)))
+            times = b.mul(b.lshr(entry, ints(16)), b.lshr(x, ints(12)))
+            after = b.sub(b.add(times, slot), b.and_(entry, ints(0xFFFF)))
+            next_word = _renormalised(v, after, address, _active(v, lanes, half), next_word)
+        return b.lshr(b.sub(next_word, start), LONG(2))
 
     return types.int64(*kinds), generate
 
 
-@_instruction
-def _encode_lanes(
-    _: Any, tile: Any, row: Any, ranges: Any, table: Any, states: Any, words: Any, place: Any
-) -> Any:
-    """Encode tile[row], a symbol of each lane; returns the new place, or `NO_SYMBOL`."""
-    kinds = (tile, row, ranges, table, states, words, place)
+@instruction
+def _look_for(_: Any, words: Any, entries: Any, states: Any, tile: Any, at: Any) -> Any:
+    """Decode a symbol of each lane into a row of the tile; returns how many words were read.
 
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        v = _Emitter(context, builder, kinds)
-        _, row, _, table, _, _, place = arguments
-        b = builder
-        tile, ranges, states, words = (v.data(i, arguments[i]) for i in (0, 2, 4, 5))
-        missing = _LONG(0)
+    `at`: place in words, table, lanes, row, length of the table.
+    """
+    kinds = (words, entries, states, tile, at)
+
+    def generate(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        v = Emitter(context, b, kinds)
+        place, table, lanes, row, length = v.items(arguments[4])
+        words, entries, states, tile = (v.data(i, arguments[i]) for i in range(4))
+        entries, row = v.offset(entries, table, 1024), v.offset(tile, row, LANES)
+        addresses = [b.add(states, LONG(4 * half)) for half in (0, WIDTH)]
+        before = [v.load(address, INTS) for address in addresses]
+        found = _last_up_to(v, before, entries, v.offset(entries, length, 4))
+        next_word = start = v.offset(words, place, 4)
+        for half, address, x, entry in zip((0, WIDTH), addresses, before, found, strict=True):
+            v.store(b.trunc(entry, BYTES), b.add(row, LONG(half)))
+            times = b.lshr(x, ints(12))
+            more = b.mul(b.and_(b.lshr(entry, ints(8)), ints(4095)), times)
+            rest = b.sub(b.and_(x, ints(4095)), b.lshr(entry, ints(20)))
+            after = b.add(b.add(more, times), rest)
+            next_word = _renormalised(v, after, address, _active(v, lanes, half), next_word)
+        return b.lshr(b.sub(next_word, start), LONG(2))
+
+    return types.int64(*kinds), generate
+
+
+def _last_up_to(v: Emitter, states: list[Any], first: Any, end: Any) -> list[Any]:
+    """Emit a loop over a table's entries; returns each lane's last one that starts by its slot."""
+    b = v.b
+    # Entries are ordered by their highest bits, the start. All ones below: equal starts count.
+    slots = [b.or_(b.shl(x, ints(20)), ints(0xFFFFF)) for x in states]
+    before, loop, after = b.block, b.append_basic_block("entries"), b.append_basic_block("found")
+    b.branch(loop)
+    b.position_at_end(loop)
+    at = b.phi(LONG)
+    at.add_incoming(first, before)
+    founds = [b.phi(INTS) for _ in slots]
+    now = list(founds)
+    for i in range(STRIDE):
+        entry = v.spread(v.load(b.add(at, LONG(4 * i)), INT))
+        now = [
+            b.select(b.icmp_unsigned("<=", entry, slot), entry, found)
+            for slot, found in zip(slots, now, strict=True)
+        ]
+    following = b.add(at, LONG(4 * STRIDE))
+    at.add_incoming(following, loop)
+    for found, latest in zip(founds, now, strict=True):
+        found.add_incoming(ints(0), before)
+        found.add_incoming(latest, loop)
+    b.cbranch(b.icmp_unsigned("<", following, end), loop, after)
+    b.position_at_end(after)
+    return now
+
+
+@instruction
+def _encode_lanes(_: Any, tile: Any, ranges: Any, states: Any, words: Any, at: Any) -> Any:
+    """Encode a row of the tile, a symbol of each lane; returns the new place, or `NO_SYMBOL`.
+
+    `at`: place in words, table, lanes, row.
+    """
+    kinds = (tile, ranges, states, words, at)
+
+    def generate(context: Any, b: Any, _signature: Any, arguments: Any) -> Any:
+        v = Emitter(context, b, kinds)
+        place, table, lanes, row = v.items(arguments[4])
+        tile, ranges, states, words = (v.data(i, arguments[i]) for i in range(4))
+        ranges, row = v.offset(ranges, table, 1024), v.offset(tile, row, LANES)
+        missing = LONG(0)
         for half in (WIDTH, 0):
-            address = b.add(states, _LONG(4 * half))
-            x = v.load(address, _INTS)
-            symbol = b.zext(v.load(b.add(v.offset(tile, row, LANES), _LONG(half)), _BYTES), _INTS)
-            entry = v.gather(v.offset(ranges, table, 1024), b.shl(symbol, _ints(2)))
-            f = b.lshr(entry, _ints(16))
-            none = b.icmp_unsigned("==", f, _ints(0))
-            missing = b.add(missing, v.count(none))
-            full = b.icmp_unsigned(">=", b.lshr(x, _ints(19)), f)
+            active = _active(v, lanes, half)
+            address = b.add(states, LONG(4 * half))
+            resting = v.load(address, INTS)
+            symbol = b.zext(v.load(b.add(row, LONG(half)), BYTES), INTS)
+            entry = v.gather(ranges, b.shl(symbol, ints(2)))
+            f = b.lshr(entry, ints(16))
+            none = b.icmp_unsigned("==", f, ints(0))
+            missing = b.add(missing, v.count(b.and_(none, active)))
+            full = b.and_(b.icmp_unsigned(">=", b.lshr(resting, ints(19)), f), active)
             place = b.sub(place, v.count(full))
-            v.compress(b.and_(x, _ints(0xFFFF)), v.offset(words, place, 4), full)
-            x = b.select(full, b.lshr(x, _ints(16)), x)
+            v.compress(b.and_(resting, ints(0xFFFF)), v.offset(words, place, 4), full)
+            x = b.select(full, b.lshr(resting, ints(16)), resting)
             # Exact: a quotient of integers below 2^31 is nearer to the next one than a double errs.
-            f = b.select(none, _ints(1), f)
-            times = b.fptosi(b.fdiv(b.sitofp(x, _DOUBLES), b.sitofp(f, _DOUBLES)), _INTS)
+            f = b.select(none, ints(1), f)
+            times = b.fptosi(b.fdiv(b.sitofp(x, DOUBLES), b.sitofp(f, DOUBLES)), INTS)
             rest = b.sub(x, b.mul(times, f))
-            x = b.add(b.add(b.shl(times, _ints(12)), rest), b.and_(entry, _ints(0xFFFF)))
-            v.store(x, address)
-        return b.select(b.icmp_unsigned("==", missing, _LONG(0)), place, _LONG(NO_SYMBOL))
-
-    return types.int64(*kinds), generate
-
-
-@_instruction
-def _transpose(
-    _: Any,
-    source: Any,
-    source_at: Any,
-    source_step: Any,
-    target: Any,
-    target_at: Any,
-    target_step: Any,
-) -> Any:
-    """Transpose 16 rows of 16 bytes: where each array's first is, and from row to row."""
-    kinds = (source, source_at, source_step, target, target_at, target_step)
-
-    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        v = _Emitter(context, builder, kinds)
-        _, source_at, source_step, _, target_at, target_step = arguments
-        address = builder.add(v.data(0, arguments[0]), source_at)
-        rows = []
-        for _row in range(WIDTH):
-            rows.append(v.load(address, _BYTES))
-            address = builder.add(address, source_step)
-        halves = [[i // 2 + i % 2 * WIDTH + h for i in range(WIDTH)] for h in (0, WIDTH // 2)]
-        low, high = (ir.Constant(_INTS, half) for half in halves)
-        for _stage in range(4):  # each interleaves row i with row i + 8
-            pairs = zip(rows[: WIDTH // 2], rows[WIDTH // 2 :], strict=True)
-            rows = [builder.shuffle_vector(a, b, m) for a, b in pairs for m in (low, high)]
-        address = builder.add(v.data(3, arguments[3]), target_at)
-        for row in rows:
-            v.store(row, address)
-            address = builder.add(address, target_step)
-        return _LONG(0)
+            x = b.add(b.add(b.shl(times, ints(12)), rest), b.and_(entry, ints(0xFFFF)))
+            v.store(b.select(active, x, resting), address)
+        return b.select(b.icmp_unsigned("==", missing, LONG(0)), place, LONG(NO_SYMBOL))
 
     return types.int64(*kinds), generate
 
 
 @compiled
-def decode_groups(
+def decode_tokens(
     words: NDArray[np.uint32],
-    place: int,
     columns: NDArray[np.int32],
-    slots: NDArray[np.uint8],
-    ranges: NDArray[np.uint32],
+    lookups: Lookups,
     states: NDArray[np.uint32],
     symbols: NDArray[np.uint8],
 ) -> int:
-    """Like `rans_numba.decode_tokens`, for a multiple of 32 tokens."""
+    """Like `rans_numba.decode_tokens`. `states` are 32 however few tokens there are."""
+    lengths, entries, slots, ranges = lookups
     tokens, width = symbols.shape
     count = words.size - LANES
     tile = np.empty((WIDTH, LANES), np.uint8)
+    place = 0
     for first in range(0, tokens, LANES):
+        lanes = min(LANES, tokens - first)
         for begin in range(0, width, WIDTH):
             n = min(WIDTH, width - begin)
             for i in range(n):
                 if place > count:
                     return TOO_SHORT
+                # Rows of arrays are named by number: numba would count references to views.
                 table = np.int64(columns[begin + i])
-                place += _decode_lanes(words, place, slots, ranges, table, states, tile, i)
-            if n == WIDTH:
+                length = np.int64(lengths[table])
+                if length > 0:
+                    at = (place, table, lanes, i, length)
+                    place += _look_for(words, entries, states, tile, at)
+                else:
+                    here = (place, table, lanes, i)
+                    place += _look_up(words, slots, ranges, states, tile, here)
+            if n == WIDTH and lanes == LANES:
                 for lane in (0, WIDTH):
-                    at = (first + lane) * width + begin
-                    _transpose(tile, lane, LANES, symbols, at, width)
+                    corner = (first + lane) * width + begin
+                    transpose(tile, lane, LANES, symbols, corner, width)
             else:
-                for lane in range(LANES):
+                for lane in range(lanes):
                     for i in range(n):
                         symbols[first + lane, begin + i] = tile[i, lane]
     return place if place <= count else TOO_SHORT
 
 
 @compiled
-def encode_groups(
+def encode_tokens(
     symbols: NDArray[np.uint8],
     columns: NDArray[np.int32],
     ranges: NDArray[np.uint32],
     states: NDArray[np.uint32],
     words: NDArray[np.uint32],
-    place: int,
 ) -> int:
-    """Like `rans_numba.encode_tokens`, for a multiple of 32 tokens."""
+    """Like `rans_numba.encode_tokens`. `states` are 32 however few tokens there are."""
     tokens, width = symbols.shape
-    tile = np.empty((WIDTH, LANES), np.uint8)
-    for first in range(tokens - LANES, -1, -LANES):
+    tile = np.zeros((WIDTH, LANES), np.uint8)
+    place = words.size
+    for first in range((tokens - 1) // LANES * LANES, -1, -LANES):
+        lanes = min(LANES, tokens - first)
         for begin in range((width - 1) // WIDTH * WIDTH, -1, -WIDTH):
             n = min(WIDTH, width - begin)
-            if n == WIDTH:
+            if n == WIDTH and lanes == LANES:
                 for lane in (0, WIDTH):
-                    at = (first + lane) * width + begin
-                    _transpose(symbols, at, width, tile, lane, LANES)
+                    corner = (first + lane) * width + begin
+                    transpose(symbols, corner, width, tile, lane, LANES)
             else:
-                for lane in range(LANES):
+                for lane in range(lanes):
                     for i in range(n):
                         tile[i, lane] = symbols[first + lane, begin + i]
             for i in range(n - 1, -1, -1):
-                table = np.int64(columns[begin + i])
-                place = _encode_lanes(tile, i, ranges, table, states, words, place)
+                at = (place, np.int64(columns[begin + i]), lanes, i)
+                place = _encode_lanes(tile, ranges, states, words, at)
                 if place < 0:
                     return NO_SYMBOL
     return place

@@ -122,11 +122,15 @@ def test_a_table_in_other_words() -> None:
     assert set(tables.slots[1]) == {9}
     assert tables.ranges[0, 5] == 3000 << 16 | 1000
     assert tables.ranges[1, 9] == TOTAL << 16
+    assert tables.lengths.tolist() == [3, 1]
+    expected = [(1000 - 1) << 8 | 2, 1000 << 20 | (3000 - 1) << 8 | 5, 4000 << 20 | 95 << 8 | 255]
+    assert tables.entries[0].tolist() == expected + expected[-1:] * 253
+    assert set(tables.entries[1]) == {4095 << 8 | 9}
     assert tables.bits()[0, 2] == pytest.approx(math.log2(4.096))
     assert tables.bits()[0, 3] == np.inf
     none = FrequencyTables(f[:0])
     assert none.slots.shape == (0, TOTAL)
-    assert none.ranges.shape == (0, SYMBOLS)
+    assert none.ranges.shape == none.entries.shape == (0, SYMBOLS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The entropy coder beside others: sizes and speeds on one core."""
