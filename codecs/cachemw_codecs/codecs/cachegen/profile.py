@@ -116,7 +116,7 @@ def _units(values: Floats) -> Floats:
         raise InvalidInput("samples: values are too large")
     least = np.repeat(deviations.reshape(2, -1).mean(axis=1), len(deviations) // 2) * _NARROWEST
     units = np.maximum(deviations, np.where(least > 0, least, 1))
-    return np.maximum(units, _LEAST).astype(np.float32)
+    return np.asarray(np.maximum(units, _LEAST), np.float32)
 
 
 def _shared(counts: Counts, sharing: Sharing) -> tuple[Weights, Classes]:

@@ -66,7 +66,7 @@ class Tables:
 
     @classmethod
     def read(cls, data: bytes) -> Tables:
-        """Check a file; raises `DamagedData` and, for another kind or version, `UnsupportedFormat`."""
+        """Check a file; raises `DamagedData` and, for another version, `UnsupportedFormat`."""
         try:
             tensors = load(data)
             about = _metadata(data)
