@@ -36,7 +36,8 @@ def subject() -> Subject:
     def encode(text: str) -> list[int]:
         return [3 + ord(character) % 58 for character in text]
 
-    model = LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(config)
+    model.train(mode=False)
     whose = Fingerprint.of("tiny", "characters", {})
     return Subject("tiny", model, encode, 1, whose, prefix=40, continuation=12)
 

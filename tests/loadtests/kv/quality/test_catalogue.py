@@ -44,4 +44,4 @@ def test_what_nothing_calibrates_is_missing(
 ) -> None:
     monkeypatch.setattr(module, "CALIBRATORS", {})
     with pytest.raises(TablesMissing):
-        Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path).open("cachegen")
+        Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path).open("transform")

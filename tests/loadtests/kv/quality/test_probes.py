@@ -15,7 +15,7 @@ RAW = Trial(Raw(), "raw", 16)
 
 @pytest.fixture(scope="module")
 def foreseen(subject: Subject) -> Probe:
-    """What the model itself would write behind a prefix: six tokens behind a question of two."""
+    """Let the model write six tokens behind a prefix and a question of two."""
     prefix, question = torch.arange(1, 31), torch.tensor([7, 9])
     ids = torch.cat((prefix, question))
     for _ in range(6):

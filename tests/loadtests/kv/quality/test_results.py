@@ -11,16 +11,16 @@ def result(key: str, seconds: float = 1.0) -> Result:
 
 def test_what_was_stored_is_known_to_the_next_run(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "lab.jsonl"
-    stored = [
-        result("a"),
-        Reference("b", "lab", [1.0], [2.0]),
-        ProbeResult("c", "lab", "recall", "raw", "raw", [10], [20], [1.0], 0.5),
-    ]
+    reference = Reference("b", "lab", [1.0], [2.0])
+    probe = ProbeResult("c", "lab", "recall", "raw", "raw", [10], [20], [1.0], 0.5)
     file = ResultFile(path)
-    for one in stored:
-        file.add(one)
+    file.add(result("a"))
+    file.add(reference)
+    file.add(probe)
     again = ResultFile(path)
-    assert [again.known(type(one), one.key) for one in stored] == stored
+    assert again.known(Result, "a") == result("a")
+    assert again.known(Reference, "b") == reference
+    assert again.known(ProbeResult, "c") == probe
     assert again.known(Result, "d") is None
 
 
