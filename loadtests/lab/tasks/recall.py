@@ -33,6 +33,7 @@ ANSWER_WEIGHT = 10.0
 #: Characters of a context; four make a token, roughly.
 TRAINING_CHARACTERS = (400, 4_800)
 CASE_CHARACTERS = (1_600, 4_600)
+ECHO_CHARACTERS = (200, 800)
 #: Questions on one context: more would not fit behind it.
 _MOST_QUESTIONS = 20
 
@@ -75,12 +76,12 @@ def recall_cases(
 
     def drawn() -> Iterator[RecallCase]:
         while True:
-            yield from _document(split, rng, filler, characters)[:per_context]
+            yield from document(split, rng, filler, characters)[:per_context]
 
     return itertools.islice(drawn(), count)
 
 
-def _document(
+def document(
     split: Split, rng: random.Random, filler: Sequence[str], characters: tuple[int, int]
 ) -> list[RecallCase]:
     """One context with the questions on it, in random order."""
@@ -111,6 +112,12 @@ def _document(
     ]
 
 
+def echo(split: Split, rng: random.Random, filler: Sequence[str]) -> RecallCase:
+    """Draw a short context that is to be said again."""
+    context = document(split, rng, filler, ECHO_CHARACTERS)[0].context
+    return RecallCase(context, "\n\nAgain:", f" {context}")
+
+
 def _fact(split: Split, rng: random.Random) -> tuple[str, str, str]:
     """Draw a statement, a question on it, and the answer."""
     wordings = WORDINGS[split]
@@ -134,6 +141,9 @@ class Recall(Task):
     novels: Novels
     documents: int = 24_000
     """Training documents; a hundredth of them are drawn as held-out ones."""
+    echoes: float = 0.15
+    """Share of training documents that say their text twice. Every token of the second time can be
+    copied, which teaches a model to look back sooner than the few tokens of answers do."""
 
     name: ClassVar[str] = "recall"
 
@@ -149,7 +159,13 @@ class Recall(Task):
         """Whole documents packed side by side."""
         filler = sentences(self.novels.novels(split))
         count = self.documents if split == "train" else max(1, self.documents // 100)
-        drawn = [_document(split, rng, filler, TRAINING_CHARACTERS) for _ in range(count)]
+        echoes = self.echoes if split == "train" else 0.0
+        drawn = [
+            [echo(split, rng, filler)]
+            if rng.random() < echoes
+            else document(split, rng, filler, TRAINING_CHARACTERS)
+            for _ in range(count)
+        ]
         return PackedDocuments(encode(drawn, tokenizer), context, tokenizer.pad_id)
 
 

@@ -1,4 +1,6 @@
+import lzma
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtests.lab.entities import split_of
+from loadtests.lab.packing import stack
 from loadtests.lab.tasks.base import Split
+from loadtests.lab.tasks.novels import Novels
 from loadtests.lab.tasks.recall import (
     ANSWER_WEIGHT,
+    Recall,
     RecallCase,
     encode,
     recall_cases,
@@ -70,6 +75,19 @@ def test_answers_weigh_most_and_documents_end(tokenizer: LabTokenizer) -> None:
     heavy = tokenizer.backend.decode(tokens[weights == ANSWER_WEIGHT].tolist())
     assert heavy == first.answer + second.answer
     assert set(np.unique(weights)) == {0.0, np.float32(PROMPT_WEIGHT), ANSWER_WEIGHT}
+
+
+@pytest.mark.parametrize(("split", "says_again"), [("train", True), ("held_out", False)])
+def test_only_training_documents_echo(
+    tmp_path: Path, tokenizer: LabTokenizer, split: Split, says_again: bool
+) -> None:
+    path = tmp_path / "novels.txt.xz"
+    novel = "It rained all day, and the road was long. " * 9
+    path.write_bytes(lzma.compress("\0".join([novel] * 2).encode()))
+    task = Recall(Novels(path, held_out_every=2), documents=300, echoes=0.5)
+    source = task.rows(split, tokenizer, 1024, random.Random(1))
+    rows = stack(list(source.epoch(np.random.default_rng(1))))
+    assert ("Again:" in tokenizer.backend.decode(rows.tokens.flatten().tolist())) is says_again
 
 
 def test_sentences_are_whole_and_neither_short_nor_long() -> None:
