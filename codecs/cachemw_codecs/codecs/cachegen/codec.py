@@ -59,7 +59,7 @@ class CacheGen(Codec):
     def __init__(self, tables: bytes) -> None:
         """Read a calibration file, the bytes that `profile` returned.
 
-        Raises `DamagedData` and `UnsupportedFormat`.
+        Raises `InvalidInput` where it is none, `UnsupportedFormat` for another version.
         """
         self.tables = Tables.read(tables)
         self.tables_hash = self.tables.digest

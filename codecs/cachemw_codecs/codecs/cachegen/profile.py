@@ -14,7 +14,7 @@ from cachemw_codecs.codecs.cachegen.rows import (
     quantised_anchors,
     rows_of,
 )
-from cachemw_codecs.codecs.cachegen.sharing import Classes, Counts, Sharing, per_channel
+from cachemw_codecs.codecs.cachegen.sharing import Classes, Counts, Sharing, as_room_allows
 from cachemw_codecs.codecs.cachegen.steps import (
     GROUP,
     LARGEST,
@@ -42,14 +42,15 @@ def profile(
     samples: Iterable[Sequence[LayerKV]],
     *,
     delta: bool = True,
-    sharing: Sharing = per_channel,
+    sharing: Sharing = as_room_allows,
     model: bytes = b"",
 ) -> bytes:
     """Return the calibration file of a model.
 
     `samples`: the KV of some texts, each all its layers; at least 10 000 tokens in all, of texts
     like those to come. They are held in memory at once. `delta`: whether tokens are coded against
-    anchors. `sharing`: which channels share a table. `model`: a digest of 16 bytes, or nothing.
+    anchors. `sharing`: which channels share a table; by default none, as in the paper, unless the
+    model has more than 8192 in all. `model`: a digest of 16 bytes, or nothing.
 
     Raises `InvalidInput` where there are no samples or they do not fit each other.
     """

@@ -16,6 +16,10 @@ Counts = NDArray[np.int64]
 Classes = NDArray[np.int32]
 Sharing = Callable[[Counts], Classes]
 
+MOST_TABLES = 8192
+"""That `as_room_allows` makes: 32 MiB in memory at each level, and as many again of anchors."""
+FEW_TABLES = 512
+
 _ROUNDS = 10
 
 
@@ -30,6 +34,13 @@ def per_layer(counts: Counts) -> Classes:
     layers, channels, _ = counts.shape
     part = np.arange(channels) >= channels // 2
     return np.asarray(2 * np.arange(layers)[:, None] + part, np.int32)
+
+
+def as_room_allows(counts: Counts) -> Classes:
+    """Give each channel its own, or classes where that were too many tables."""
+    layers, channels, _ = counts.shape
+    fits = layers * channels <= MOST_TABLES
+    return (per_channel if fits else alike(FEW_TABLES))(counts)
 
 
 def alike(most: int) -> Sharing:

@@ -35,7 +35,7 @@ from safetensors.numpy import load, save
 from cachemw_codecs.codecs.cachegen.steps import GROUP, LARGEST, MULTIPLES, Exponents, Floats
 from cachemw_codecs.codecs.cachegen.symbols import ESCAPE, Columns
 from cachemw_codecs.coding.frequencies import SYMBOLS, FrequencyTables, quantised
-from cachemw_codecs.errors import DamagedData, UnsupportedFormat
+from cachemw_codecs.errors import InvalidInput, UnsupportedFormat
 from cachemw_codecs.fingerprint import DIGEST_BYTES
 from cachemw_codecs.kv import MAX_CHANNELS
 
@@ -66,12 +66,12 @@ class Tables:
 
     @classmethod
     def read(cls, data: bytes) -> Tables:
-        """Check a file; raises `DamagedData` and, for another version, `UnsupportedFormat`."""
+        """Check a file; raises `InvalidInput` and, for another version, `UnsupportedFormat`."""
         try:
             tensors = load(data)
             about = _metadata(data)
         except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DamagedData(
+            raise InvalidInput(
                 f"calibration: not a safetensors file of this kind: {error}"
             ) from None
         _require_known(about)
@@ -156,24 +156,23 @@ def _metadata(data: bytes) -> dict[str, Any]:
 
 
 def _require_known(about: dict[str, Any]) -> None:
-    if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
-        raise UnsupportedFormat(
-            f"calibration: {about.get('format')!r} version {about.get('version')!r} is not "
-            f"{FORMAT!r} version {VERSION}"
-        )
+    if about.get("format") != FORMAT:
+        raise InvalidInput(f"calibration: {about.get('format')!r} is not {FORMAT!r}")
+    if about.get("version") != VERSION:
+        raise UnsupportedFormat(f"calibration: version {about.get('version')!r} is not {VERSION}")
     if (about.get("group"), about.get("multiples")) != (GROUP, list(MULTIPLES)):
         raise UnsupportedFormat("calibration: made for other groups or levels")
     if not isinstance(about.get("delta"), bool):
-        raise DamagedData("calibration: delta is neither true nor false")
+        raise InvalidInput("calibration: delta is neither true nor false")
 
 
 def _model(about: dict[str, Any]) -> bytes:
     try:
         model = bytes.fromhex(about["model"])
     except (KeyError, TypeError, ValueError):
-        raise DamagedData("calibration: model is not hexadecimal") from None
+        raise InvalidInput("calibration: model is not hexadecimal") from None
     if len(model) not in {0, DIGEST_BYTES}:
-        raise DamagedData(f"calibration: model has {len(model)} bytes")
+        raise InvalidInput(f"calibration: model has {len(model)} bytes")
     return model
 
 
@@ -181,38 +180,38 @@ def _require_tensors(tensors: Tensors, delta: bool) -> None:
     names = {"steps", "values", "value_classes"}
     names |= {"anchors", "anchor_classes", "centres", "scales"} if delta else set()
     if set(tensors) != names:
-        raise DamagedData(f"calibration: tensors are not {', '.join(sorted(names))}")
+        raise InvalidInput(f"calibration: tensors are not {', '.join(sorted(names))}")
     steps = tensors["steps"]
     if steps.ndim != 2 or not len(steps) or not 2 <= steps.shape[1] <= 2 * MAX_CHANNELS:
-        raise DamagedData(f"calibration: steps of shape {list(steps.shape)}")
+        raise InvalidInput(f"calibration: steps of shape {list(steps.shape)}")
     if steps.shape[1] % 2 or steps.dtype != np.float32:
-        raise DamagedData("calibration: steps are not float32 of keys and values")
+        raise InvalidInput("calibration: steps are not float32 of keys and values")
     if not bool((np.isfinite(steps) & (steps >= np.finfo(np.float32).tiny)).all()):
-        raise DamagedData("calibration: a step is not above 0")
+        raise InvalidInput("calibration: a step is not above 0")
     _require_classes(tensors, "values", "value_classes")
     if delta:
         _require_classes(tensors, "anchors", "anchor_classes")
         _require_weights(tensors["scales"], "scales")
         if len(tensors["scales"]) != 2 * len(steps):
-            raise DamagedData("calibration: scales are not two a layer")
+            raise InvalidInput("calibration: scales are not two a layer")
         centres = tensors["centres"]
         if centres.shape != (len(steps), 2) or centres.dtype != np.int32:
-            raise DamagedData("calibration: centres are not int32, two a layer")
+            raise InvalidInput("calibration: centres are not int32, two a layer")
         if bool((np.abs(centres.astype(np.int64)) > MAX_CENTRE).any()):
-            raise DamagedData(f"calibration: a centre is beyond {MAX_CENTRE}")
+            raise InvalidInput(f"calibration: a centre is beyond {MAX_CENTRE}")
 
 
 def _require_classes(tensors: Tensors, rows: str, name: str) -> None:
     _require_weights(tensors[rows], rows)
     classes = tensors[name]
     if classes.shape != tensors["steps"].shape or classes.dtype != np.int32:
-        raise DamagedData(f"calibration: {name} are not int32, one a channel")
+        raise InvalidInput(f"calibration: {name} are not int32, one a channel")
     if bool(((classes < 0) | (classes >= len(tensors[rows]))).any()):
-        raise DamagedData(f"calibration: one of {name} has no table")
+        raise InvalidInput(f"calibration: one of {name} has no table")
 
 
 def _require_weights(weights: NDArray[Any], name: str) -> None:
     if weights.ndim != 2 or weights.shape[1] != SYMBOLS or weights.dtype != np.uint16:
-        raise DamagedData(f"calibration: {name} are not uint16 of {SYMBOLS} symbols")
+        raise InvalidInput(f"calibration: {name} are not uint16 of {SYMBOLS} symbols")
     if not bool((weights[:, ESCAPE] > 0).all()):
-        raise DamagedData(f"calibration: one of {name} cannot keep values as they are")
+        raise InvalidInput(f"calibration: one of {name} cannot keep values as they are")

@@ -187,5 +187,5 @@ def test_a_stream_of_no_tokens_has_no_bytes() -> None:
 def test_an_unknown_level_and_tables_of_another_kind() -> None:
     with pytest.raises(UnsupportedFormat, match="lossless"):
         CacheGen(calibration()).encode_layer(0, text(1)[0], "lossless")
-    with pytest.raises(DamagedData):
+    with pytest.raises(InvalidInput, match="calibration"):
         CacheGen(b"no tables")

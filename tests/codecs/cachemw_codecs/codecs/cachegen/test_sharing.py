@@ -1,7 +1,15 @@
 from __future__ import annotations
 
 import numpy as np
-from cachemw_codecs.codecs.cachegen.sharing import Counts, alike, per_channel, per_layer
+from cachemw_codecs.codecs.cachegen.sharing import (
+    FEW_TABLES,
+    MOST_TABLES,
+    Counts,
+    alike,
+    as_room_allows,
+    per_channel,
+    per_layer,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,3 +57,10 @@ def test_channels_without_a_sample_have_a_class_too() -> None:
     counts = counts_of([1, 2])
     counts[0, 0] = 0
     assert alike(8)(counts).min() == 0
+
+
+def test_a_model_of_many_channels_has_few_tables() -> None:
+    few = counts_of([1, 2, 3, 4])
+    assert (as_room_allows(few) == per_channel(few)).all()
+    many = counts_of([1 + n / 100 for n in range(MOST_TABLES // 2 + 2)])
+    assert as_room_allows(many).max() < FEW_TABLES
