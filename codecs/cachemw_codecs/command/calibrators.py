@@ -24,5 +24,13 @@ def _cachegen(model: PreTrainedModel, texts: Sequence[Tensor]) -> bytes:
     return profile(samples, model=fingerprint(model, None).model)
 
 
-CALIBRATORS: Mapping[str, Calibrator] = MappingProxyType({"cachegen": _cachegen})
+def _transform(model: PreTrainedModel, texts: Sequence[Tensor]) -> bytes:
+    from cachemw_codecs.transform.calibrate import calibrate  # noqa: PLC0415
+
+    return calibrate(model, texts)
+
+
+CALIBRATORS: Mapping[str, Calibrator] = MappingProxyType(
+    {"cachegen": _cachegen, "transform": _transform}
+)
 """By the codec's name."""

@@ -165,3 +165,22 @@ def test_ids_are_one_row(build: Any, shape: tuple[int, ...]) -> None:
 def test_a_model_in_training_is_refused(build: Any, ids: torch.Tensor) -> None:
     with pytest.raises(InvalidInput, match="training"):
         capture(build("llama").train(), ids)
+
+
+def test_a_dtype_that_no_codec_knows_is_refused(build: Any, ids: torch.Tensor) -> None:
+    with pytest.raises(InvalidInput, match="layer 0 keeps torch.float64"):
+        capture(build("llama", torch.float64), ids)
+
+
+def test_a_layer_without_keys_of_its_own_is_refused(build: Any, ids: torch.Tensor) -> None:
+    """Some models share the cache of one layer with those above."""
+    model = build("llama")
+    shared = model.model.layers[1].self_attn
+    real = shared.forward
+
+    def without_cache(*arguments: Any, past_key_values: Any, **more: Any) -> Any:
+        return real(*arguments, past_key_values=None, **more)
+
+    shared.forward = without_cache
+    with pytest.raises(InvalidInput, match="layer 1 keeps no keys"):
+        capture(model, ids)
