@@ -168,7 +168,7 @@ def test_a_model_in_training_is_refused(build: Any, ids: torch.Tensor) -> None:
 
 
 def test_a_dtype_that_no_codec_knows_is_refused(build: Any, ids: torch.Tensor) -> None:
-    with pytest.raises(InvalidInput, match="layer 0 keeps torch.float64"):
+    with pytest.raises(InvalidInput, match="layer 0 keeps"):
         capture(build("llama", torch.float64), ids)
 
 
