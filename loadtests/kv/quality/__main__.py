@@ -64,7 +64,14 @@ def of_model(name: str, options: argparse.Namespace) -> tuple[Findings, list[str
     if options.only:
         wanted = {"raw", "int8", *options.only.split(",")}
         listed = [codec for codec in listed if codec.name in wanted]
-    run_ = Run(subject, listed, catalogue.sizes(), texts, ResultFile(kept / f"{name}.jsonl"))
+    run_ = Run(
+        subject=subject,
+        codecs=listed,
+        tables=catalogue.sizes(),
+        texts=texts,
+        file=ResultFile(kept / f"{name}.jsonl"),
+        workers=options.workers,
+    )
     found = run_.findings(options.windows or WINDOWS[name])
     return found, [f"{name}: {what}" for what in missing]
 
@@ -101,7 +108,8 @@ def main() -> int:
     parser.add_argument("--models", default="lab,stories,large", help="names, with commas")
     parser.add_argument("--windows", type=int, help="of text, a model; default by model")
     parser.add_argument("--only", help="codecs, with commas; raw and int8 always")
-    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--workers", type=int, default=2, help="windows measured at once")
+    parser.add_argument("--threads", type=int, default=1, help="of torch, a worker")
     parser.add_argument("--out", type=Path, default=REPORT, help="the report's file")
     parser.add_argument("--kept", type=Path, default=KEPT, help="the load tests' folder")
     parser.add_argument("--date", default=date.today().isoformat())  # noqa: DTZ011 - a label

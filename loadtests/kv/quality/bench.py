@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TypeVar
 
 import torch
 from cachemw_codecs.codecs.base import Codec
@@ -17,6 +19,9 @@ from torch import Tensor
 from loadtests.kv.quality.passage import Part, Wire, mixed, prefill, values_of
 from loadtests.kv.quality.results import Reference, Result
 from loadtests.kv.quality.subjects import Subject
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +51,10 @@ class Window:
 class Bench:
     """All windows of a subject; each is prefilled once, when it is first needed."""
 
-    def __init__(self, subject: Subject, ids: Tensor) -> None:
-        """`ids`: int64 [windows, subject.window]."""
+    def __init__(self, subject: Subject, ids: Tensor, workers: int = 1) -> None:
+        """`ids`: int64 [windows, subject.window]. `workers`: windows measured at once."""
         self._subject = subject
+        self._workers = workers
         self._ids = ids
         self._first = prefill(subject.model, ids[0, : subject.prefix])
 
@@ -84,7 +90,8 @@ class Bench:
     def measure(self, trial: Trial) -> Result:
         """Encode, decode and continue every window."""
         began = time.perf_counter()
-        sizes, nats, kls = (list(column) for column in zip(*self._each(trial), strict=True))
+        each = in_threads(partial(self._one, trial), self.windows, self._workers)
+        sizes, nats, kls = (list(column) for column in zip(*each, strict=True))
         return Result(
             key=self.key(trial),
             model=self._subject.name,
@@ -99,15 +106,14 @@ class Bench:
             seconds=round(time.perf_counter() - began, 1),
         )
 
-    def _each(self, trial: Trial) -> Iterator[tuple[int, float, float]]:
-        """Bytes, rise in nats a token, KL in nats a token; of each window."""
+    def _one(self, trial: Trial, window: Window) -> tuple[int, float, float]:
+        """Bytes, rise in nats a token, KL in nats a token."""
         wire = self._wire(trial)
-        for window in self.windows:
-            files = list(wire.files(window.prefix))
-            decoded = mixed(window.prefix, wire.read(files), trial.part)
-            theirs = self._log_probs(decoded, window.read)
-            rise = nll(theirs, window.targets) - nll(window.log_probs, window.targets)
-            yield sum(map(len, files)), rise, kl(window.log_probs, theirs)
+        files = list(wire.files(window.prefix))
+        decoded = mixed(window.prefix, wire.read(files), trial.part)
+        theirs = self._log_probs(decoded, window.read)
+        rise = nll(theirs, window.targets) - nll(window.log_probs, window.targets)
+        return sum(map(len, files)), rise, kl(window.log_probs, theirs)
 
     def _wire(self, trial: Trial) -> Wire:
         return Wire(trial.codec, trial.level, trial.tokens, self._subject.fingerprint)
@@ -121,6 +127,13 @@ class Bench:
         model = self._subject.model
         cache = restore(model, prefix.layers, prefix.positions)
         return torch.log_softmax(continue_logits(model, cache, ids), dim=-1)
+
+
+def in_threads(measure: Callable[[T], R], items: Iterable[T], workers: int) -> list[R]:
+    """Map over some items at once; the threads use as many of torch's as the caller's does."""
+    count = (torch.get_num_threads(),)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=count) as pool:
+        return list(pool.map(measure, items))
 
 
 def nll(log_probs: Tensor, targets: Tensor) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from cachemw_codecs.container import Chunk
 from cachemw_codecs.hf import continue_logits, restore
 from torch import Tensor
 
-from loadtests.kv.quality.bench import Trial
+from loadtests.kv.quality.bench import Trial, in_threads
 from loadtests.kv.quality.passage import Wire, prefill, values_of
 from loadtests.kv.quality.results import ProbeResult
 from loadtests.kv.quality.subjects import Subject
@@ -67,9 +67,19 @@ class ProbeBench:
     """All probes of a task; each prefix is read once, when it is first needed."""
 
     def __init__(
-        self, subject: Subject, task: str, probes: Sequence[Probe], *, exact: bool
+        self,
+        subject: Subject,
+        task: str,
+        probes: Sequence[Probe],
+        *,
+        exact: bool,
+        workers: int = 1,
     ) -> None:
-        """`exact`: a probe scores 1 if the whole answer is right, else the share of its tokens."""
+        """`exact`: a probe scores 1 if the whole answer is right, else the share of its tokens.
+
+        `workers`: probes asked at once.
+        """
+        self._workers = workers
         self._subject = subject
         self._task = task
         self._probes = probes
@@ -87,7 +97,9 @@ class ProbeBench:
     def measure(self, trial: Trial) -> ProbeResult:
         """Encode, decode and ask every probe."""
         began = time.perf_counter()
-        sizes, values, scores = (list(column) for column in zip(*self._each(trial), strict=True))
+        both = zip(self._probes, self._prefixes, strict=True)
+        each = in_threads(lambda pair: self._one(trial, *pair), both, self._workers)
+        sizes, values, scores = (list(column) for column in zip(*each, strict=True))
         return ProbeResult(
             key=self.key(trial),
             model=self._subject.name,
@@ -104,12 +116,12 @@ class ProbeBench:
     def _prefixes(self) -> Sequence[Chunk]:
         return [prefill(self._subject.model, probe.prefix) for probe in self._probes]
 
-    def _each(self, trial: Trial) -> Iterator[tuple[int, int, float]]:
+    def _one(self, trial: Trial, probe: Probe, prefix: Chunk) -> tuple[int, int, float]:
+        """Bytes, numbers, score."""
         wire = self._wire(trial)
-        for probe, prefix in zip(self._probes, self._prefixes, strict=True):
-            files = list(wire.files(prefix))
-            score = self._score(probe, wire.read(files))
-            yield sum(map(len, files)), values_of(prefix), score
+        files = list(wire.files(prefix))
+        score = self._score(probe, wire.read(files))
+        return sum(map(len, files)), values_of(prefix), score
 
     def _score(self, probe: Probe, prefix: Chunk) -> float:
         model = self._subject.model

@@ -39,13 +39,14 @@ class Run:
     """Bytes of the calibration files."""
     texts: Path
     file: ResultFile
+    workers: int = 1
 
     def findings(self, count: int) -> Findings:
         """Measure on `count` windows."""
         subject = self.subject
         text = read_text(self.texts / "wikitext2-test.txt.xz")
         ids = windows(text, subject.encode, subject.bos, subject.window, count)
-        bench = Bench(subject, ids)
+        bench = Bench(subject, ids, self.workers)
         reference = self._reference(bench)
         curves = {c.name: self._all(bench, curve(c, subject.prefix)) for c in self.codecs}
         others = [self._of_each(bench, choose) for choose in (longer, parts)]
@@ -112,7 +113,7 @@ class Run:
         return recall(cases, self.subject.encode, self.subject.bos)
 
     def _asked(self, task: str, probes: Sequence[Probe], *, exact: bool) -> list[Probed]:
-        bench = ProbeBench(self.subject, task, probes, exact=exact)
+        bench = ProbeBench(self.subject, task, probes, exact=exact, workers=self.workers)
         trials = [t for codec in self.codecs for t in probed_trials(codec, self.subject.prefix)]
         results = [self._probe_result(bench, trial) for trial in trials]
         # `raw` comes first and loses nothing.

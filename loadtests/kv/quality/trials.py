@@ -36,10 +36,10 @@ def codecs(subject: Subject, open_named: OpenNamed) -> tuple[list[Codec], list[s
 
 
 def curve(codec: Codec, prefix: int) -> list[Trial]:
-    """Every level of a codec."""
+    """Every level of a codec, or enough of them."""
     # What KIVI keeps exact is the end of the whole prefix, not of every piece.
     tokens = prefix if isinstance(codec, KiviWithResidual) else min(CHUNK, prefix)
-    return [Trial(codec, level, tokens) for level in codec.levels]
+    return [Trial(codec, level, tokens) for level in codec.levels if _wanted(codec, level)]
 
 
 def longer(codec: Codec, prefix: int) -> list[Trial]:
@@ -72,6 +72,11 @@ def probed(codec: Codec, prefix: int) -> list[Trial]:
     if codec.name in (*PLAIN, *CALIBRATED):
         return curve(codec, prefix)
     return [t for t in curve(codec, prefix) if "bit" not in t.level or t.level.endswith("g32")]
+
+
+def _wanted(codec: Codec, level: str) -> bool:
+    """Six levels show what a window of full precision costs: the others are as far apart."""
+    return not isinstance(codec, KiviWithResidual) or level.endswith(("g32", "g128"))
 
 
 def _some(levels: Sequence[str]) -> list[str]:

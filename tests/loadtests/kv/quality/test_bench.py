@@ -80,3 +80,9 @@ def test_divergence_and_likelihood() -> None:
     theirs = torch.log(torch.tensor([[0.25, 0.5, 0.25], [1 / 3, 1 / 3, 1 / 3]]))
     assert kl(ours, theirs) == pytest.approx(0.25 * 0.6931472 / 2)
     assert nll(ours, torch.tensor([0, 2])) == pytest.approx((0.6931472 + 1.0986123) / 2)
+
+
+def test_threads_change_nothing(subject: Subject, ids: Tensor, bench: Bench, shaky: Codec) -> None:
+    trial = Trial(shaky, "0.1", 16)
+    one, several = bench.measure(trial), Bench(subject, ids, workers=3).measure(trial)
+    assert dataclasses.replace(one, seconds=0) == dataclasses.replace(several, seconds=0)

@@ -13,6 +13,7 @@ def options(tmp_path: Path, models: str) -> argparse.Namespace:
         models=models,
         windows=2,
         only=None,
+        workers=1,
         threads=1,
         out=tmp_path / "kv-quality.md",
         kept=tmp_path,

@@ -35,7 +35,9 @@ def test_a_curve_has_six_points_or_more_in_files_of_256(codec: Codec) -> None:
 
 
 def test_recent_tokens_are_those_of_the_whole_prefix() -> None:
-    assert {trial.tokens for trial in curve(KiviWithResidual(), 1024)} == {1024}
+    trials = curve(KiviWithResidual(), 1024)
+    assert {trial.tokens for trial in trials} == {1024}
+    assert len(trials) == 6
 
 
 def test_longer_files_are_no_longer_than_the_prefix() -> None:
