@@ -28,7 +28,7 @@ from cachemw_codecs.coding import rans_numba, rans_vector
 from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.coding.lookups import Lookups
 from cachemw_codecs.coding.rans_numba import LANES, LOWEST, NO_SYMBOL, TOO_SHORT
-from cachemw_codecs.coding.vectors import worthwhile
+from cachemw_codecs.coding.vectors import supports
 from cachemw_codecs.errors import DamagedData, InvalidInput
 
 STATE_BYTES = 4
@@ -53,7 +53,7 @@ def encode(
         raise InvalidInput(unknown)
     states = np.full(LANES, LOWEST, np.uint32)
     words = np.empty(symbols.size + 1, np.uint32)
-    loops = rans_vector if worthwhile() else rans_numba
+    loops = rans_vector if supports("avx512f") else rans_numba
     rows = np.require(symbols, requirements=["C", "W"])
     begin = loops.encode_tokens(rows, np.array(columns, np.int32), tables.ranges, states, words)
     if begin == NO_SYMBOL:
@@ -71,7 +71,7 @@ def decode(
     states, words = _parts(payload, min(tokens, LANES))
     symbols = np.empty((tokens, len(columns)), np.uint8)
     columns = np.array(columns, np.int32)
-    if worthwhile():
+    if supports("avx2"):  # without AVX-512 not much faster, but with many tables three times
         lookups = Lookups.of(tables, columns)
         read = rans_vector.decode_tokens(words, columns, lookups, states, symbols)
     else:

@@ -1,8 +1,8 @@
 """Vectors of 16 lanes for functions that numba compiles.
 
 numba does not make vectors of an entropy coder's loops by itself, so their bodies are written as
-LLVM instructions. They are right on any little-endian processor, but only AVX-512 has the two that
-make them fast, expand and compress: `worthwhile` says whether this one has.
+LLVM instructions. They are right on any little-endian processor. AVX-512 has all of them; elsewhere
+LLVM takes some apart, expand and compress above all, and plain loops may be faster.
 
 numba looks for changes in a compiled function's own file only. After a change here, touch the files
 that inline it.
@@ -29,10 +29,10 @@ _POINTERS = ir.VectorType(BYTE.as_pointer(), WIDTH)
 
 
 @cache
-def worthwhile() -> bool:
-    """Whether vectors are faster than plain loops on this processor."""
-    features = binding.get_host_cpu_features()
-    return sys.byteorder == "little" and all(features.get(f) for f in ("avx512f", "avx512bw"))
+def supports(*features: str) -> bool:
+    """Whether this processor has these features, by LLVM's names."""
+    present = binding.get_host_cpu_features()
+    return sys.byteorder == "little" and all(present.get(feature) for feature in features)
 
 
 def ints(value: int) -> Any:

@@ -7,6 +7,7 @@ distributions. Takes about a minute. Writes loadtests/reports/kv-entropy.md.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from cachemw_codecs.coding.vectors import worthwhile
+from cachemw_codecs.coding.vectors import supports
 
 from loadtests.kv.entropy.coders import CODERS
 from loadtests.kv.entropy.measure import Measured, measure
@@ -27,6 +28,8 @@ SIGMAS = (0.5, 1.0, 2.0, 5.0)
 TABLES = (1, 64, 1024)
 TOKENS, WIDTH = 2048, 1024
 SEED = 1
+QUIET = 1.5
+"""Load average that the command itself explains."""
 HEAD = (
     "sigma",
     "coder",
@@ -86,21 +89,23 @@ def section(tables: int, cases: Sequence[Case]) -> Section:
 
 def conditions(options: argparse.Namespace) -> str:
     """Return how it was measured."""
-    loops = "vectors (AVX-512)" if worthwhile() else "plain loops, for want of AVX-512"
+    busy = os.getloadavg()[0] > QUIET
+    noise = " Other work kept the machine busy meanwhile: it is to be run again." if busy else ""
+    vectors = "AVX-512" if supports("avx512f") else "AVX2" if supports("avx2") else "no"
     return (
         f"{options.date}, {machine(('numpy', 'numba', 'constriction', 'zstandard'))}, load average "
-        f"{load_average()}. Command: `python -m loadtests.kv.entropy`. One thread; `ours` runs as "
-        f"{loops}.\n\n"
+        f"{load_average()}. Command: `python -m loadtests.kv.entropy`. One thread; `ours` uses "
+        f"{vectors} vectors.\n\n"
         f"{TOKENS} tokens x {WIDTH} columns of rounded Laplace values, seed {SEED}. Frequency "
         "tables are the stream's own counts in 4096ths, so that what is over the entropy is the "
         "coder's and the rounding's loss, not a model's; tables are not counted, for anyone. "
         "`ours` counts its 32 states; its time includes taking the payload apart and all checks. "
-        "`plain loops` is what a processor without AVX-512 runs, without that. zstd and zlib get "
-        "bytes column after column, which suits them better than token after token.\n\n"
+        "`plain loops` is what runs on a processor without vectors; its time includes neither. zstd "
+        "and zlib get bytes column after column, which suits them better than token after token.\n\n"
         f"Speeds are medians of {options.repeats} repeats in which all coders take turns, by the "
         "CPU time of the thread, so that waiting for a busy core does not count; caches and the "
         "core's other half are shared with whatever else runs. Ratios are medians of each repeat's "
-        "own."
+        f"own.{noise}"
     )
 
 

@@ -55,7 +55,7 @@ class Rans(Coder):
 
 
 class PlainRans(Coder):
-    """What the package does on a processor without AVX-512: the same words, left where they are."""
+    """What the package does on a processor without vectors: the same words, left where they are."""
 
     name = "ours, plain loops"
 

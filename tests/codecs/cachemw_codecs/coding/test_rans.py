@@ -23,7 +23,7 @@ SIGMAS = np.array([0.3, 0.5, 1, 2, 5, 10, 30])
 @pytest.fixture(params=["vectors", "plain loops"], autouse=True)
 def _loops(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything twice, whatever this processor is: vectors are right on each."""
-    monkeypatch.setattr(rans, "worthwhile", lambda: request.param == "vectors")
+    monkeypatch.setattr(rans, "supports", lambda *_: request.param == "vectors")
 
 
 def long_stream(weights: NDArray[np.float64], seed: int, tokens: int = 20_000) -> Stream:
