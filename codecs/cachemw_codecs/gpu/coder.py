@@ -22,6 +22,8 @@ from cachemw_codecs.gpu.transform_kernels import BAD_ESCAPE
 
 LANES = 32
 STATE_WORDS = 2 * LANES
+MAX_SYMBOLS = 1 << 30
+"""Of a stream: the kernels count within it in 32 bits."""
 
 
 class Field(IntEnum):
@@ -177,13 +179,15 @@ def describe(
 ) -> NDArray[np.int64]:
     """Describe streams that lie back to back, int64 [5, streams]; symbols in decoding order too.
 
-    `lengths` in bytes. Raises `DamagedData` for an odd one. A stream's symbols take up whole groups
-    of 32 tokens.
+    `lengths` in bytes. Raises `DamagedData` for what no stream has. A stream's symbols take up
+    whole groups of 32 tokens.
     """
     sizes = np.asarray(lengths, np.int64)
     if bool((sizes % 2 != 0).any()) or bool((sizes < 0).any()):
         raise DamagedData("rANS: a stream is not a whole number of words")
     count = np.asarray(tokens, np.int64)
+    if bool((count < 0).any()) or bool((count > MAX_SYMBOLS // width).any()):
+        raise DamagedData(f"rANS: a stream of more than {MAX_SYMBOLS} symbols, or fewer than none")
     described = np.empty((len(Field), len(sizes)), np.int64)
     described[Field.LENGTH] = sizes // 2
     described[Field.START] = np.cumsum(sizes // 2) - sizes // 2

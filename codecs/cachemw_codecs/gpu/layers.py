@@ -108,6 +108,8 @@ class LayerDecoder:
             tables.check(model.columns.cpu().numpy())
             if model.columns.shape[1] != geometry.width or model.inverse.size != geometry.size:
                 raise InvalidInput("a layer's tables and transforms do not fit the geometry")
+            if model.columns.dtype != torch.int32 or not model.columns.is_contiguous():
+                raise InvalidInput("columns: expected int32, contiguous")
         self._streams = (
             [
                 torch.cuda.Stream(device)  # type: ignore[no-untyped-call]

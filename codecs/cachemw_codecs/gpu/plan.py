@@ -82,7 +82,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """`streams`: see `coder.Field`. `units`: see `transform.Unit`. `room`: int16 values between."""
+    """`streams`: see `coder.Field`. `units`: see `transform.Unit`. `room`: int16 values between.
+
+    `longest`: tokens of the longest stream, in whole groups of 32.
+    """
 
     streams: NDArray[np.int64]
     units: NDArray[np.int64]
@@ -123,7 +126,7 @@ def plan_layer(pieces: Sequence[Piece], geometry: Geometry, capacity: int) -> La
         table,
         room(streams, geometry.width),
         sum(lengths) // 2,
-        int(table[Unit.TOKENS].max(initial=0)),
+        int(table[Unit.PADDED].max(initial=0)),
         capacity,
     )
 

@@ -55,6 +55,10 @@ class Inverse:
         for name in ("offsets", "means"):
             if getattr(self, name).shape != (count, size):
                 raise InvalidInput(f"{name}: expected [{count}, {size}]")
+        for name in ("matrices", "offsets", "means"):
+            # torch keeps the order of axes of what a tensor was made from; a QR's is reversed.
+            if not getattr(self, name).is_contiguous():
+                raise InvalidInput(f"{name}: not contiguous")
 
     @property
     def size(self) -> int:
@@ -82,10 +86,11 @@ def inverse(
 ) -> None:
     """Write `units` to `cache`, contiguous [..., kv_heads, tokens, head_dim], in its dtype.
 
-    `longest`: the most tokens of any unit. What `units` say must lie within the buffers.
+    `longest`: the most tokens of any stream. What `units` say must lie within the buffers.
     """
     size, head_dim = transform.size, cache.shape[-1]
-    tokens, out = 64, min(size, 128)
+    # A tile lies within one head.
+    tokens, out = 64, min(head_dim, 128)
     count = units.shape[1]
     if not count:
         return
@@ -106,4 +111,5 @@ def inverse(
         OUT=out,
         IN=min(size, 64 if transform.matrices.dtype == torch.float16 else 32),
         num_warps=4,
+        num_stages=2,
     )

@@ -52,34 +52,42 @@ def inverse_kernel(
     OUT: tl.constexpr,
     IN: tl.constexpr,
 ):
-    """Out tile [TOKENS, OUT] of unit `program_id(1)`: sign(q) (|q| - offset) @ matrix + mean."""
+    """Out tile [TOKENS, OUT] of unit `program_id(1)`: sign(q) (|q| - offset) @ matrix + mean.
+
+    Tiles are of the stream's tokens, not of the unit's, and within one head, so that loads and
+    stores are seen to be aligned and are made 16 bytes wide.
+    """
     unit = tl.program_id(1)
-    place = tl.load(units + unit)
-    padded = tl.load(units + count + unit).to(tl.int32)
+    place = tl.multiple_of(tl.load(units + unit), 32)
+    padded = tl.multiple_of(tl.load(units + count + unit).to(tl.int32), 32)
     first = tl.load(units + 2 * count + unit).to(tl.int32)
     tokens = tl.load(units + 3 * count + unit).to(tl.int32)
     column = tl.load(units + 4 * count + unit).to(tl.int32)
     matrix = tl.load(units + 5 * count + unit)
-    target = tl.load(units + 6 * count + unit)
+    target = tl.multiple_of(tl.load(units + 6 * count + unit), HEAD_DIM)
     tiles: tl.constexpr = G // OUT
-    i = (tl.program_id(0) // tiles) * TOKENS + tl.arange(0, TOKENS)
-    n = (tl.program_id(0) % tiles) * OUT + tl.arange(0, OUT)
-    if (tl.program_id(0) // tiles) * TOKENS < tokens:
-        token = first + i
-        here = i < tokens
+    begin = (tl.program_id(0) // tiles) * TOKENS
+    per_head: tl.constexpr = HEAD_DIM // OUT
+    tile = tl.program_id(0) % tiles
+    if (begin < first + tokens) & (begin + TOKENS > first):
+        token = begin + tl.arange(0, TOKENS)
+        here = (token >= first) & (token < first + tokens)
         row = quantised + place + (token // 32) * (32 * width) + token % 32
+        inside = token < padded
+        n = tile * OUT + tl.arange(0, OUT)
         total = tl.zeros((TOKENS, OUT), tl.float32)
         for k in range(0, G, IN):
             j = k + tl.arange(0, IN)
             c = column + j
             at = (c // width) * (padded * width) + (c % width) * 32
-            q = tl.load(row[:, None] + at[None, :], mask=here[:, None], other=0).to(tl.float32)
+            # Loaded by whole groups of 32; tokens that are not the unit's are not stored.
+            q = tl.load(row[:, None] + at[None, :], mask=inside[:, None], other=0).to(tl.float32)
             toward_zero = tl.load(offsets + matrix * G + j)[None, :]
             size = tl.abs(q) - toward_zero
             y = tl.where(q == 0.0, 0.0, tl.where(q < 0.0, -size, size))
             part = tl.load(matrices + matrix * (G * G) + j[:, None] * G + n[None, :])
             total = tl.dot(y.to(part.dtype), part, total, input_precision="tf32")
         total += tl.load(means + matrix * G + n)[None, :]
-        place_out = (n // HEAD_DIM) * head_stride + n % HEAD_DIM
-        to = out + target + i[:, None] * HEAD_DIM + place_out[None, :]
+        head = out + target + (tile // per_head) * head_stride + (tile % per_head) * OUT
+        to = head + (token - first)[:, None] * HEAD_DIM + tl.arange(0, OUT)[None, :]
         tl.store(to, total.to(out.dtype.element_ty), mask=here[:, None])

@@ -100,6 +100,12 @@ def test_an_odd_length_is_refused() -> None:
         coder.describe([4, 3], [1, 1], [0, 0], 5)
 
 
+@pytest.mark.parametrize("tokens", [-1, 1 << 40])
+def test_a_stream_too_long_to_count_is_refused(tokens: int) -> None:
+    with pytest.raises(DamagedData, match="symbols"):
+        coder.describe([4], [tokens], [0], 5)
+
+
 def test_a_table_that_is_not_there_is_refused(device_tables: DeviceTables) -> None:
     device_tables.check(COLUMNS)
     for wrong in (-1, 5):

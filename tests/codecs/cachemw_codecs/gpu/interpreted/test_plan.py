@@ -27,7 +27,7 @@ def test_streams_lie_back_to_back_and_units_cover_every_head() -> None:
     assert plan.streams[Field.COLUMNS].tolist() == list(range(8))
     assert plan.streams[Field.PLACE].tolist() == [0, 1024, 2048, 3072, 4096, 4608, 5120, 5632]
     assert plan.room == 6144
-    assert plan.longest == 40
+    assert plan.longest == 64
     heads = plan.units[Unit.TARGET] // (50 * 8)
     assert heads.tolist() == list(range(8)) * 3
     rest = plan.units[Unit.TARGET] % (50 * 8) // 8

@@ -9,7 +9,8 @@ def _forward(rounding: float) -> tuple[Forward, torch.Tensor, torch.Tensor, torc
     basis = torch.linalg.qr(torch.randn(2, 16, 16, generator=generator)).Q
     means = torch.randn(2, 16, generator=generator)
     steps = 0.05 + torch.rand(2, 16, generator=generator) / 10
-    return Forward.of(basis, means, steps, rounding), basis, means, steps
+    limits = torch.full((2, 16), 127.0)
+    return Forward.of(basis, means, steps, limits, rounding), basis, means, steps
 
 
 def test_quantised_values_are_within_half_a_step() -> None:

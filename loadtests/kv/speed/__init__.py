@@ -1,0 +1,1 @@
+"""How fast compressed KV is written and read on a GPU."""

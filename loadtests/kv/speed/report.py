@@ -1,0 +1,95 @@
+"""The report of what was measured."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from loadtests.kv.speed.inputs import GEOMETRY, TABLES
+from loadtests.kv.speed.measure import Measured, Timing
+from loadtests.kv.speed.timing import gigabytes_a_second
+from loadtests.kv.speed.yardsticks import NVCOMP_CHUNK, Ans
+from loadtests.report import Bar, Section, machine, render
+
+DECODE_BAR, ENCODE_BAR = 50, 20
+JUDGED = 4
+"""Side streams that a decoder has unless told otherwise."""
+_HEAD = ("", "ms", "GB/s of bf16", "GB/s of its input")
+
+
+def render_report(measured: Sequence[Measured], text: str) -> str:
+    """Return the whole report."""
+    return render("Speed of compressed KV on a GPU", text, [_section(one) for one in measured])
+
+
+def conditions(options: argparse.Namespace, gpu: str, ans: Ans | None) -> str:
+    """Return what was measured, how and on what."""
+    yardstick = (
+        f"nvCOMP {ans.version}, ANS, chunks of {NVCOMP_CHUNK // 1024} KiB, an array a layer, one "
+        "table a chunk that it ships"
+        if ans
+        else "nvCOMP was not installed"
+    )
+    return (
+        f"{options.date}, {gpu}; {machine(('torch', 'triton', 'numpy', 'numba'))}. Command: "
+        f"`python -m loadtests.kv.speed`, seed {options.seed}.\n\n"
+        f"Synthetic KV of an 8B Llama's shape: {options.layers} layers, {GEOMETRY.kv_heads} KV "
+        f"heads of {GEOMETRY.head_dim}, bf16. Each head has Laplace coefficients of a random "
+        f"orthonormal basis, with scales that fall by e^4 over its columns; {TABLES} tables. A "
+        "stream is a head's keys or values of one chunk.\n\n"
+        "`GB/s of bf16` is the size of the uncompressed keys and values over the time, in 10^9 "
+        "bytes: how fast a cache appears. Medians of "
+        f"{options.repeats} repetitions between CUDA events, after two to warm up; every layer has "
+        "its own data, so that no cache level holds them. Decoding begins with words on the "
+        "device; `layer by layer` begins in pinned host memory and includes the copies. Encoding "
+        "ends with the streams back to back on the device. Bars are judged at the worst of all "
+        f"sizes here. Yardstick: {yardstick}.\n\n"
+        "Checked in the same run: every 29th stream of the first and the last layer has the bytes "
+        "that the CPU's coder writes; all symbols decode; the first and the last layer are "
+        "compared with float64; layer by layer gives the same bits as all at once."
+    )
+
+
+def _section(measured: Measured) -> Section:
+    chunks = measured.chunks
+    bars = []
+    for timing in measured.timings:
+        limit = _limit(timing.what)
+        if limit:
+            rate = gigabytes_a_second(timing.bf16_bytes, timing.took_ms)
+            what = f"{chunks.tokens} tokens by {chunks.size}: {timing.what}"
+            bars.append(Bar(what, f">= {limit} GB/s", f"{rate:.1f} GB/s", rate >= limit))
+    compressed = (
+        f" nvCOMP's bytes: {8 * measured.ans.compressed / _values(measured):.3f} bits a value."
+        if measured.ans
+        else ""
+    )
+    about = (
+        f"{measured.bits_a_value:.3f} bits a value, states and escapes included "
+        f"({measured.escapes:.1e} of the values escape); {16 / measured.bits_a_value:.2f} times "
+        f"smaller.{compressed} Error of a decoded layer against float64: {measured.error:.1e}, "
+        "relative; rounding to bf16 alone makes 1.7e-03. The host spends "
+        f"{measured.host_ms:.1f} ms to start all layers on side streams."
+    )
+    title = f"{chunks.tokens} tokens in chunks of {chunks.size}"
+    return Section(title, about, _HEAD, [_row(timing) for timing in measured.timings], bars)
+
+
+def _limit(what: str) -> int:
+    if what in ("decode, all layers at once", f"decode, layer by layer, {JUDGED} side streams"):
+        return DECODE_BAR
+    return ENCODE_BAR if what.startswith("encode") else 0
+
+
+def _values(measured: Measured) -> int:
+    return max(timing.bf16_bytes for timing in measured.timings) // 2
+
+
+def _row(timing: Timing) -> tuple[str, str, str, str]:
+    rate = gigabytes_a_second(timing.bf16_bytes, timing.took_ms)
+    own = (
+        f"{gigabytes_a_second(timing.other_bytes, timing.took_ms):.1f}"
+        if timing.other_bytes
+        else ""
+    )
+    return timing.what, f"{timing.took_ms:.3f}", f"{rate:.1f}", own

@@ -1,0 +1,33 @@
+"""From options to the report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import torch
+from cachemw_codecs.gpu.coder import DeviceTables
+
+from loadtests.kv.speed.chunks import Chunks
+from loadtests.kv.speed.inputs import make_model
+from loadtests.kv.speed.measure import Measured, measure
+from loadtests.kv.speed.report import conditions, render_report
+
+
+def run(options: argparse.Namespace) -> str:
+    """Measure every context and chunk size; returns the report."""
+    device = torch.device("cuda")
+    model = make_model(
+        options.bits, options.layers, torch.Generator().manual_seed(options.seed), device
+    )
+    tables = DeviceTables.of(model.tables, device)
+    generator = torch.Generator(device).manual_seed(options.seed + 1)
+    measured: list[Measured] = []
+    for tokens in options.tokens:
+        for size in options.chunks:
+            print(f"... {tokens} tokens in chunks of {size}", file=sys.stderr, flush=True)
+            chunks = Chunks(tokens, size)
+            measured.append(measure(chunks, model, tables, generator, options.repeats))
+            torch.cuda.empty_cache()
+    name = torch.cuda.get_device_name(device)
+    return render_report(measured, conditions(options, name, measured[0].ans))
