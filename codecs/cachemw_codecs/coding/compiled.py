@@ -19,7 +19,7 @@ def compiled(function: Callable[P, T]) -> Callable[P, T]:
 
     numba keeps its files beside the module or, where that folder is read-only, in the user's cache
     folder (`NUMBA_CACHE_DIR` sets another). Where neither can be written, every process compiles
-    anew, in a few seconds.
+    anew, in some seconds.
     """
     try:
         made = numba.njit(cache=True, nogil=True, boundscheck=False)(function)

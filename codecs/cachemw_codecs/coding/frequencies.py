@@ -117,10 +117,10 @@ def _gains() -> NDArray[np.float64]:
 def _quantise(
     weights: NDArray[np.float64], gains: NDArray[np.float64], frequencies: NDArray[np.uint16]
 ) -> None:
+    w = np.empty(SYMBOLS, np.float64)
+    f = np.empty(SYMBOLS, np.int64)
     for row in range(len(weights)):
-        w = weights[row] / weights[row].max()
-        f = _proportional(weights[row], w)
-        left = TOTAL - f.sum()
+        left = _begin(weights[row], w, f)
         while True:
             gainer = _most_gained(w, f, gains)
             payer = _least_lost(w, f, gains)
@@ -139,20 +139,24 @@ def _quantise(
 
 
 @compiled
-def _proportional(weights: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Frequencies in proportion, rounded down, at least 1 where there is weight.
+def _begin(weights: NDArray[np.float64], w: NDArray[np.float64], f: NDArray[np.int64]) -> int:
+    """Set `f` in proportion, rounded down, at least 1 where there is weight; returns what is left.
 
-    `w` is `weights` by the largest: neither its sum nor a quotient overflows, but small ones may
-    have become 0.
+    Sets `w` to `weights` by the largest: neither their sum nor a quotient overflows, but small
+    ones may become 0.
     """
+    largest = 0.0
+    for s in range(SYMBOLS):
+        largest = max(largest, weights[s])
     whole = 0.0
     for s in range(SYMBOLS):  # in this order: a sum of floats depends on it
+        w[s] = weights[s] / largest
         whole += w[s]
-    f = np.zeros(SYMBOLS, np.int64)
+    left = TOTAL
     for s in range(SYMBOLS):
-        if weights[s] > 0:
-            f[s] = max(1, int(w[s] / whole * TOTAL))
-    return f
+        f[s] = max(1, int(w[s] / whole * TOTAL)) if weights[s] > 0 else 0
+        left -= f[s]
+    return left
 
 
 @compiled
