@@ -39,7 +39,7 @@ def corpus(codecs: Sequence[Codec], noise: torch.Generator) -> list[Specimen]:
             for dtype in (torch.bfloat16, torch.float16, torch.float32):
                 for tokens in TOKENS:
                     try:
-                        data = write(_chunk(tokens, dtype, noise), codec, level, OWNER)
+                        data = write(random_chunk(tokens, dtype, noise), codec, level, OWNER)
                     except InvalidInput:
                         if dtype == torch.bfloat16:
                             raise
@@ -50,23 +50,24 @@ def corpus(codecs: Sequence[Codec], noise: torch.Generator) -> list[Specimen]:
 
 def opener(codecs: Sequence[Codec]) -> OpenCodec:
     """Return what opens exactly these codecs."""
-    by_name = {codec.name: codec for codec in codecs}
+    known = {(codec.name, codec.tables_hash): codec for codec in codecs}
+    names = {codec.name for codec in codecs}
 
     def open_codec(name: str, tables_hash: bytes) -> Codec:
-        if name not in by_name:
+        if name not in names:
             raise UnsupportedFormat(f"codec {name}")
-        if by_name[name].tables_hash != tables_hash:
+        if (name, tables_hash) not in known:
             raise TablesMissing(f"tables of {name}")
-        return by_name[name]
+        return known[name, tables_hash]
 
     return open_codec
 
 
-def _chunk(tokens: int, dtype: torch.dtype, noise: torch.Generator) -> Chunk:
-    """Channels of unlike scales and offsets, as keys have."""
+def random_chunk(tokens: int, dtype: torch.dtype, noise: torch.Generator) -> Chunk:
+    """Return KV whose channels have unlike scales and offsets, the same in every chunk."""
     shape = (LAYERS, 2, HEADS, tokens, HEAD_DIM)
-    scale = torch.rand((LAYERS, 2, HEADS, 1, HEAD_DIM), generator=noise) * 3
-    parts = (torch.randn(shape, generator=noise) * scale + scale.flip(-1)).to(dtype)
+    scales = torch.linspace(0.1, 3, HEAD_DIM)
+    parts = (torch.randn(shape, generator=noise) * scales + scales.flip(0)).to(dtype)
     positions = torch.arange(5, 5 + tokens)
     positions[tokens // 2 :] += 100
     return Chunk(tuple(LayerKV(keys, values) for keys, values in parts), positions)

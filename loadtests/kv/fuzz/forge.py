@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+import zstandard
 from cachemw_codecs.codecs.base import Codec
 from cachemw_codecs.container import Header, seal
-from cachemw_codecs.container.layout import CRC, DTYPES, PREFIX
+from cachemw_codecs.container.layout import CRC, DTYPES, MAX_EXPANSION, PREFIX
 from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.kv import LayerShape
 
@@ -41,9 +42,16 @@ class Forger:
         self._payloads = [payload for file in files for payload in file.payloads]
         self._codecs = codecs
         self._ways: tuple[Callable[[File, Random], bytes], ...] = (
-            # Twice as likely as the others: here is what codecs read.
+            # Likelier than the others: here is what codecs read.
             *(self._bad_payload, self._bad_payload, self._other_payload, self._other_payload),
-            *(self._other_level, self._other_codec, self._other_shape, self._other_shape),
+            *(
+                self._recompressed,
+                self._largest_shape,
+                self._other_level,
+                self._other_codec,
+                self._other_shape,
+                self._other_shape,
+            ),
             *(self._other_layers, self._other_identity, self._other_runs, self._bad_header),
         )
 
@@ -73,6 +81,23 @@ class Forger:
         )
         return _sealed(file, place, payload)
 
+    def _recompressed(self, file: File, random: Random) -> bytes:
+        """Change what is in a zstd frame; any other payload is put into one."""
+        place = int(random.integers(len(file.payloads)))
+        plain = file.payloads[place]
+        if file.header.codec == "zstd":
+            plain = zstandard.ZstdDecompressor().decompress(plain)
+        changed = mutated(plain, self._payloads, random)
+        compressor = zstandard.ZstdCompressor(write_content_size=bool(random.integers(4)))
+        return _sealed(file, place, compressor.compress(changed))
+
+    def _largest_shape(self, file: File, random: Random) -> bytes:
+        """Claim as many tokens as the format lets a payload claim, or one more."""
+        shape = file.header.shape
+        least = min(map(len, file.payloads))
+        most = MAX_EXPANSION * least // replace(shape, tokens=1).nbytes
+        return _reshaped(file, replace(shape, tokens=most + int(random.integers(2))))
+
     def _other_level(self, file: File, random: Random) -> bytes:
         levels = [level for codec in self._codecs for level in codec.levels]
         return seal(replace(file.header, level=_chosen(levels, random)), file.payloads)
@@ -94,8 +119,7 @@ class Forger:
             shape = LayerShape(heads, tokens, dim, dtype)
         except InvalidInput:
             shape = replace(old, head_dim=old.head_dim + 1)
-        runs = np.array([[0, shape.tokens]], np.int64)
-        return seal(replace(file.header, shape=shape, runs=runs), file.payloads)
+        return _reshaped(file, shape)
 
     def _other_layers(self, file: File, random: Random) -> bytes:
         """Fewer, more, or the same in another order."""
@@ -117,6 +141,11 @@ class Forger:
         return seal(header, file.payloads)
 
     def _other_runs(self, file: File, random: Random) -> bytes:
+        """Move the runs there are, or make up some."""
+        if random.integers(2):
+            moved = file.header.runs.copy()
+            moved[:, 0] = random.integers(0, _chosen((200, 1 << 32), random), len(moved))
+            return seal(replace(file.header, runs=moved), file.payloads)
         count = int(random.integers(1, 6))
         runs = random.integers(0, _chosen((4, file.header.tokens, 1 << 32), random), (count, 2))
         return seal(replace(file.header, runs=runs), file.payloads)
@@ -134,6 +163,11 @@ def _sealed(file: File, place: int, payload: bytes) -> bytes:
     payloads = list(file.payloads)
     payloads[place] = payload
     return seal(file.header, payloads)
+
+
+def _reshaped(file: File, shape: LayerShape) -> bytes:
+    runs = np.array([[0, shape.tokens]], np.int64)
+    return seal(replace(file.header, shape=shape, runs=runs), file.payloads)
 
 
 def _chosen(options: Sequence[_T], random: Random) -> _T:

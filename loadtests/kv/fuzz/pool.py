@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerContext
 
 from cachemw_codecs.codecs.base import Codec
 
@@ -21,16 +22,24 @@ _LOOK_SECONDS = 0.2
 MakeCodecs = Callable[[], list[Codec]]
 
 
+def _context() -> ForkServerContext:
+    """Children of a process that has loaded what they need, but runs no threads."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["loadtests.kv.fuzz.worker"])
+    return context
+
+
 class _Watched:
     """A worker on a share of the inputs. When one of these ends it, another goes on behind."""
 
     def __init__(self, make_codecs: MakeCodecs, share: Share, hang_seconds: float) -> None:
-        context = get_context("spawn")
+        context = _context()
         self._make_codecs = make_codecs
         self._share = share
         self._hang_seconds = hang_seconds
         self._at = context.Value("q", -1, lock=False)
-        self._seen, self._since, self._hung = -1, time.monotonic(), False
+        self._seen, self._since = -1, time.monotonic()
+        self._hung: int | None = None
         self.results, sender = context.Pipe(duplex=False)
         self._process = context.Process(
             target=work, args=(make_codecs, share, self._at, sender), daemon=True
@@ -61,8 +70,9 @@ class _Watched:
         number, now = self._at.value, time.monotonic()
         if number != self._seen:
             self._seen, self._since = number, now
-        elif number >= 0 and now - self._since > self._hang_seconds:
-            self._hung = True
+        elif self._hung is None and number >= 0 and now - self._since > self._hang_seconds:
+            # It may get on before the signal arrives.
+            self._hung = number
             self._process.kill()
 
     def stop(self) -> None:
@@ -74,10 +84,12 @@ class _Watched:
     def _succeeded(self, total: Tally, cases: Cases) -> _Watched:
         self._process.join()
         number, code = self._at.value, self._process.exitcode
+        what = f"crash: exit code {code}"
+        if self._hung is not None:
+            number, what = self._hung, f"hang: {self._hang_seconds:g} s"
         self.stop()
         if number < 0:
             raise RuntimeError(f"a worker ended by itself, exit code {code}")
-        what = f"hang: {self._hang_seconds:g} s" if self._hung else f"crash: exit code {code}"
         total.fault(cases[number], what)
         share = replace(self._share, without=self._share.without | {number})
         return _Watched(self._make_codecs, share, self._hang_seconds)

@@ -16,9 +16,10 @@ _SHOWN = 20
 
 def outcomes(tally: Tally) -> Section:
     """Return what came of the inputs, by kind and codec."""
-    groups = sorted({(kind, codec) for kind, codec, _ in tally.outcomes})
+    groups = {(kind, codec) for kind, codec, _ in tally.outcomes}
+    groups |= {(fault.kind, fault.codec) for fault in tally.faults}
     rows = []
-    for kind, codec in groups:
+    for kind, codec in sorted(groups):
         counts = [tally.outcomes[kind, codec, outcome] for outcome in OUTCOMES]
         faults = sum((fault.kind, fault.codec) == (kind, codec) for fault in tally.faults)
         counts += [faults, sum(counts) + faults]
