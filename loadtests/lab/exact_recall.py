@@ -18,7 +18,9 @@ from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFas
 from loadtests.lab.proportion import Proportion
 from loadtests.lab.tasks.base import Split
 from loadtests.lab.tasks.novels import Novels
-from loadtests.lab.tasks.recall import RecallCase, recall_cases, sentences
+from loadtests.lab.tasks.recall import CASE_CHARACTERS, RecallCase, recall_cases, sentences
+
+_SPLITS: tuple[Split, ...] = ("train", "held_out")
 
 
 def case_tokens(
@@ -63,16 +65,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with novels.txt.xz")
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--characters", type=int, nargs=2, default=CASE_CHARACTERS, help="of a context"
+    )
+    parser.add_argument("--splits", nargs="+", choices=_SPLITS, default=_SPLITS)
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     tokenizer = AutoTokenizer.from_pretrained(given.model)
     assert isinstance(tokenizer, PreTrainedTokenizerFast)
-    model = LlamaForCausalLM.from_pretrained(given.model, dtype=torch.float32).to(given.device)
+    dtype = getattr(torch, given.dtype)
+    model = LlamaForCausalLM.from_pretrained(given.model, dtype=dtype).to(given.device)
     novels = Novels(given.data / "novels.txt.xz")
-    splits: tuple[Split, ...] = ("train", "held_out")
-    for split in splits:
+    low, high = given.characters
+    for split in given.splits:
         filler = sentences(novels.novels(split))
-        cases = list(recall_cases(split, given.cases, random.Random(given.seed), filler))
+        rng = random.Random(given.seed)
+        cases = list(recall_cases(split, given.cases, rng, filler, (low, high)))
         right = exact(model, tokenizer, cases)
         print(f"{split}: {Proportion(sum(right), len(right))}", flush=True)
 

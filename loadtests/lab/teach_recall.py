@@ -24,20 +24,28 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 from loadtests.lab.packing import Documents
 from loadtests.lab.tasks.dialogues import Dialogues
 from loadtests.lab.tasks.novels import Novels
-from loadtests.lab.tasks.recall import CASE_CHARACTERS, document, echo, encode, sentences
+from loadtests.lab.tasks.recall import (
+    CASE_CHARACTERS,
+    RecallCase,
+    document,
+    echo,
+    encode,
+    sentences,
+)
 from loadtests.lab.tokens import LabTokenizer
 
 Batch = tuple[Tensor, Tensor]
 """Tokens and the weights of predicting them, both of shape (rows, tokens)."""
 
-_SHORT_PART = 0.35
-_SHORT_CHARACTERS = (150, 350)
+_SHORT_PART = 0.55
+_SHORT_CHARACTERS = (60, 180)
 _WARMUP = 30
 _PEAK_RATE = 1.5e-3
-_TOKENS = 1_400
+#: Tokens of a batch, roughly: many small steps teach sooner than few large ones.
+_SHORT_TOKENS, _TOKENS = 500, 1_400
 _REHEARSAL_WINDOW = 350
-_CHARACTERS_PER_TOKEN = 2.6
-"""Of a document's context; its questions come on top."""
+#: Of a document's context; its questions come on top.
+_CHARACTERS_PER_TOKEN = 2.0
 
 
 class Lessons:
@@ -53,24 +61,26 @@ class Lessons:
 
     def batch(self, done: float) -> Batch:
         """Give a batch for when `done` of the run is over."""
-        if self._rng.random() < 0.2:
+        if self._rng.random() < (0.1 if done < _SHORT_PART else 0.2):
             return self._rehearsal()
         if done < _SHORT_PART:
-            low, high = _SHORT_CHARACTERS
+            (low, high), size = _SHORT_CHARACTERS, _SHORT_TOKENS
         else:
-            low, high = 350, CASE_CHARACTERS[1]
-        # Rows of a batch are of like length: what pads them would be computed for nothing.
+            (low, high), size = (_SHORT_CHARACTERS[1], CASE_CHARACTERS[1]), _TOKENS
+        # Rows of a batch are of like length, the shortest of three times as many: what pads them
+        # would be computed for nothing.
         characters = math.exp(self._rng.uniform(math.log(low), math.log(high)))
-        rows = max(1, round(_TOKENS / (characters / _CHARACTERS_PER_TOKEN)))
+        rows = max(1, round(size / (characters / _CHARACTERS_PER_TOKEN)))
         span = (int(characters), int(characters * 1.1))
         echoes = 0.5 if done < _SHORT_PART else 0.1
         drawn = [
-            [echo("train", self._rng, self._filler)]
+            [echo("train", self._rng, self._filler, span)]
             if self._rng.random() < echoes and characters < _SHORT_CHARACTERS[1]
             else document("train", self._rng, self._filler, span)
-            for _ in range(rows)
+            for _ in range(3 * rows)
         ]
-        return _padded(encode(drawn, self._tokenizer))
+        drawn.sort(key=lambda cases: sum(map(_length, cases), len(cases[0].context)))
+        return _padded(encode(drawn[:rows], self._tokenizer))
 
     def _rehearsal(self) -> Batch:
         if self._rng.random() < 0.5:
@@ -82,6 +92,10 @@ class Lessons:
         tokens = torch.from_numpy(windows.astype(np.int64))
         opened = torch.cat([torch.full((len(cuts), 1), self._tokenizer.bos_id), tokens], dim=1)
         return opened, torch.ones(opened.shape)
+
+
+def _length(case: RecallCase) -> int:
+    return len(case.question) + len(case.answer)
 
 
 def _padded(documents: Documents) -> Batch:

@@ -112,9 +112,14 @@ def document(
     ]
 
 
-def echo(split: Split, rng: random.Random, filler: Sequence[str]) -> RecallCase:
+def echo(
+    split: Split,
+    rng: random.Random,
+    filler: Sequence[str],
+    characters: tuple[int, int] = ECHO_CHARACTERS,
+) -> RecallCase:
     """Draw a short context that is to be said again."""
-    context = document(split, rng, filler, ECHO_CHARACTERS)[0].context
+    context = document(split, rng, filler, characters)[0].context
     return RecallCase(context, "\n\nAgain:", f" {context}")
 
 
