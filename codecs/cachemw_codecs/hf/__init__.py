@@ -14,6 +14,13 @@ Importing this imports torch and not transformers: the model at hand has done th
 
 from cachemw_codecs.hf.capture import Captured, capture
 from cachemw_codecs.hf.fingerprint import fingerprint
-from cachemw_codecs.hf.restore import continue_logits, restore
+from cachemw_codecs.hf.restore import continue_logits, differentiable_logits, restore
 
-__all__ = ["Captured", "capture", "continue_logits", "fingerprint", "restore"]
+__all__ = [
+    "Captured",
+    "capture",
+    "continue_logits",
+    "differentiable_logits",
+    "fingerprint",
+    "restore",
+]

@@ -55,6 +55,14 @@ def continue_logits(
     Returns logits [new tokens, vocabulary] in float32, on the model's device; row i predicts the
     token after ids[i]. `positions`: int64 [new tokens], by default past, past + 1, ...
     """
+    with torch.no_grad():
+        return differentiable_logits(model, cache, ids, positions)
+
+
+def differentiable_logits(
+    model: PreTrainedModel, cache: DynamicCache, ids: Tensor, positions: Tensor | None = None
+) -> Tensor:
+    """Do the same, and keep what is needed for gradients with respect to the cache."""
     require_evaluation(model)
     past, new = cache.get_seq_length(), ids.numel()
     if ids.ndim != 1 or not new:
@@ -62,14 +70,13 @@ def continue_logits(
     if positions is None:
         positions = torch.arange(past, past + new)
     place = {} if counts_itself(model) else {"position_ids": positions[None].to(model.device)}
-    with torch.no_grad():
-        out = model(
-            input_ids=ids[None].to(model.device),
-            past_key_values=cache,
-            attention_mask=_mask(model, past, new),
-            use_cache=True,
-            **place,
-        )
+    out = model(
+        input_ids=ids[None].to(model.device),
+        past_key_values=cache,
+        attention_mask=_mask(model, past, new),
+        use_cache=True,
+        **place,
+    )
     logits: Tensor = out.logits[0].float()
     return logits
 

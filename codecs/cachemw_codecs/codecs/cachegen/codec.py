@@ -35,8 +35,8 @@ from cachemw_codecs.coding import rans
 from cachemw_codecs.errors import DamagedData, InvalidInput
 from cachemw_codecs.kv import LayerKV, LayerShape, require_finite
 
-_ANCHORS = 0
-"""Stands where the multiple of other models does."""
+ANCHORS = 0
+"""Stands where the multiple of steps does, for the model of anchors."""
 _SCALES = 2
 _LENGTH = 4
 
@@ -76,11 +76,11 @@ class CacheGen(Codec):
         streams, raw = [], []
         if self.tables.delta:
             symbols = self._anchor_symbols(layer, rows[::GROUP])
-            streams.append(_coded(symbols, self._model(layer, _ANCHORS)))
+            streams.append(_coded(symbols, self.model(layer, ANCHORS)))
             raw.append(kept(symbols[:, _SCALES:], bits[::GROUP]))
             rows = deltas(rows, self._anchors(layer, symbols, rows[::GROUP]))
             bits = bits[~is_anchor(len(bits))]
-        model = self._model(layer, multiple)
+        model = self.model(layer, multiple)
         symbols = to_symbols(quantised_by(rows, self._steps(layer, multiple)), *model)
         streams.append(_coded(symbols, model))
         raw.append(kept(symbols, bits))
@@ -94,14 +94,14 @@ class CacheGen(Codec):
             raise DamagedData(misfit)
         reader = Reader(payload)
         if not self.tables.delta:
-            symbols = _decoded(reader, shape.tokens, self._model(layer, multiple))
+            symbols = _decoded(reader, shape.tokens, self.model(layer, multiple))
             rows = self._values(layer, symbols, multiple)
             put_back(rows, symbols, _kept(reader, symbols, shape))
             reader.end()
             return to_layer(rows, shape)
         heads = -(-shape.tokens // GROUP)
-        first = _decoded(reader, heads, self._model(layer, _ANCHORS))
-        rest = _decoded(reader, shape.tokens - heads, self._model(layer, multiple))
+        first = _decoded(reader, heads, self.model(layer, ANCHORS))
+        rest = _decoded(reader, shape.tokens - heads, self.model(layer, multiple))
         anchors = self._anchors(layer, first, None)
         put_back(anchors, first[:, _SCALES:], _kept(reader, first[:, _SCALES:], shape))
         others = undone(self._values(layer, rest, multiple), anchors, shape.tokens)
@@ -122,13 +122,14 @@ class CacheGen(Codec):
         steps: Floats = self.tables.steps[layer] * np.float32(multiple)
         return steps
 
-    def _model(self, layer: int, multiple: int) -> Model:
+    def model(self, layer: int, multiple: int) -> Model:
+        """Return what a stream is coded with: of anchors, or of other tokens at a multiple."""
         model = self._models.get((layer, multiple))
         if model is None:
             tables = self.tables
             model = (
                 tables.anchor_model(layer)
-                if multiple == _ANCHORS
+                if multiple == ANCHORS
                 else tables.value_model(layer, multiple)
             )
             # Two threads may both make it: they make the same.
@@ -143,7 +144,7 @@ class CacheGen(Codec):
         still = ~rows.reshape(len(rows), _SCALES, -1).any(axis=2)
         places = np.where(still, 0, anchors.exponents - self.tables.centres(layer))
         numbers = np.concatenate([places, anchors.numbers], axis=1)
-        symbols = to_symbols(numbers, *self._model(layer, _ANCHORS))
+        symbols = to_symbols(numbers, *self.model(layer, ANCHORS))
         # Where a scale is beyond all that was profiled, its row is kept as it is.
         beyond = np.repeat(symbols[:, :_SCALES] == ESCAPE, self.tables.channels, axis=1)
         symbols[:, _SCALES:][beyond] = ESCAPE

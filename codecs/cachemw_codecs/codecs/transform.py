@@ -1,0 +1,120 @@
+"""Ours: decorrelated where errors cost equally, one step for all, rANS with parametric tables.
+
+A chunk's tokens are cut into pieces (`transform.zones`): a first token, the next three, the body,
+and where the chunk ends the context the last 256, 64 and 8. Of each piece every layer's keys, and
+its values, are brought into the coordinates of the calibration file, quantised with the step of
+level and piece, and coded with the table that fits each coordinate's scale in steps.
+
+Source: own design, after KVTC (arXiv 2511.01815: PCA of keys before RoPE, bits by importance). Ours
+has the metric of the model's own answers in place of the Euclidean one, and one step and an entropy
+coder in place of bit widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cachemw_codecs.codecs.base import LADDER, Codec
+from cachemw_codecs.coding import rans
+from cachemw_codecs.errors import InvalidInput
+from cachemw_codecs.kv import LayerKV, LayerShape, by_head, by_token, require_finite
+from cachemw_codecs.transform import payload as form
+from cachemw_codecs.transform.coordinates import Place, analyse, synthesise
+from cachemw_codecs.transform.quantise import dequantise, quantise
+from cachemw_codecs.transform.tables import TransformTables
+from cachemw_codecs.transform.zones import pieces
+
+_KINDS = (0, 1)
+"""Keys, values."""
+
+
+class Transform(Codec):
+    """Needs the calibration file of its model: `cachemw_codecs.transform.calibrate`.
+
+    `ends_context`: whether chunks encoded here are followed by a question or an answer; their
+    ends are finer then. Decoding is the same either way.
+    """
+
+    name: ClassVar[str] = "transform"
+    levels: ClassVar[tuple[str, ...]] = LADDER
+
+    def __init__(self, tables: bytes | TransformTables, ends_context: bool = True) -> None:
+        loaded = tables if isinstance(tables, TransformTables) else TransformTables.load(tables)
+        self._tables = loaded
+        self._ends_context = ends_context
+        self._width = form.stream_width(loaded.channels)
+        self.tables_hash = loaded.digest
+
+    def encode_layer(self, layer: int, kv: LayerKV, level: str) -> bytes:
+        """Encode; values further out than 32 767 steps are brought there."""
+        at = self.require_level(level)
+        self._require_fit(layer, kv.shape)
+        require_finite(kv)
+        rows = [by_token(part).float().numpy() for part in (kv.keys, kv.values)]
+        made: list[form.Piece] = []
+        streams: list[bytes] = []
+        escapes = form.EscapeList()
+        for piece in pieces(kv.shape.tokens, self._ends_context):
+            first = len(streams)
+            for kind in _KINDS:
+                place = Place(layer, kind, at, piece.setting)
+                y = analyse(self._tables, place, rows[kind][piece.start : piece.stop])
+                for columns, classes in self._streams(place):
+                    coded = quantise(y[:, columns], self._tables.codable[classes])
+                    escapes.add(len(streams), coded.places, coded.values)
+                    streams.append(rans.encode(coded.symbols, classes, self._tables.coder))
+            lengths = tuple(len(stream) for stream in streams[first:])
+            made.append(form.Piece(piece.tokens, piece.setting, lengths))
+        return form.write(made, escapes.joined(), streams)
+
+    def decode_layer(self, layer: int, payload: bytes, shape: LayerShape, level: str) -> LayerKV:
+        """Decode with float32 arithmetic."""
+        at = self.require_level(level)
+        self._require_fit(layer, shape)
+        data = form.read(payload, shape.tokens, shape.channels, self._width)
+        streams = data.each_stream()
+        rows = np.empty((2, shape.tokens, shape.channels), np.float32)
+        begin = 0
+        for piece in data.pieces:
+            end = begin + piece.tokens
+            for kind in _KINDS:
+                place = Place(layer, kind, at, piece.setting)
+                y = np.empty((piece.tokens, shape.channels), np.float32)
+                for columns, classes in self._streams(place):
+                    stream = next(streams)
+                    symbols = rans.decode(stream.coded, piece.tokens, classes, self._tables.coder)
+                    y[:, columns] = dequantise(
+                        symbols, stream.places, stream.values, self._tables.offsets[classes]
+                    )
+                rows[kind, begin:end] = synthesise(self._tables, place, y)
+            begin = end
+        return LayerKV(_as_part(rows[0], shape), _as_part(rows[1], shape))
+
+    def _streams(self, place: Place) -> Iterator[tuple[slice, NDArray[np.int32]]]:
+        """Which columns each stream of a piece's keys or values has, and their classes."""
+        classes = self._tables.classes(place.layer, place.kind, place.level, place.setting)
+        for start in range(0, len(classes), self._width):
+            columns = slice(start, start + self._width)
+            yield columns, classes[columns]
+
+    def _require_fit(self, layer: int, shape: LayerShape) -> None:
+        tables = self._tables
+        if not 0 <= layer < tables.layers:
+            raise InvalidInput(f"layer: {layer}, but the calibrated model has {tables.layers}")
+        if (shape.kv_heads, shape.channels) != (tables.kv_heads, tables.channels):
+            raise InvalidInput(
+                f"kv_heads x head_dim: {shape.kv_heads} x {shape.head_dim}, but the calibrated "
+                f"model has {tables.kv_heads} x {tables.channels // tables.kv_heads}"
+            )
+
+
+def _as_part(rows: NDArray[np.float32], shape: LayerShape) -> Tensor:
+    """To the layer's dtype; what rounding made too large for it becomes its largest value."""
+    largest = torch.finfo(shape.dtype).max
+    return by_head(torch.from_numpy(rows).clamp_(-largest, largest).to(shape.dtype), shape)

@@ -1,0 +1,38 @@
+"""All codecs, a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from cachemw_codecs.codecs.base import Codec
+from cachemw_codecs.codecs.fp8 import Fp8
+from cachemw_codecs.codecs.int8 import Int8
+from cachemw_codecs.codecs.lossless import Lossless
+from cachemw_codecs.codecs.raw import Raw
+from cachemw_codecs.codecs.transform import Transform
+from cachemw_codecs.codecs.zstd import Zstd
+from cachemw_codecs.errors import TablesMissing, UnsupportedFormat
+
+PLAIN: Mapping[str, Callable[[], Codec]] = MappingProxyType(
+    {"raw": Raw, "lossless": Lossless, "int8": Int8, "fp8": Fp8, "zstd": Zstd}
+)
+CALIBRATED: Mapping[str, Callable[[bytes], Codec]] = MappingProxyType({"transform": Transform})
+"""Those that take the contents of a calibration file."""
+
+NAMES = (*PLAIN, *CALIBRATED)
+
+
+def open_codec(name: str, tables: bytes | None = None) -> Codec:
+    """Make the codec `name`, with the contents of its calibration file where it takes one.
+
+    Raises `UnsupportedFormat` for another name, `TablesMissing` where a calibrated codec has
+    none, `InvalidInput` where the file is not one of this codec.
+    """
+    if name in PLAIN:
+        return PLAIN[name]()
+    if name not in CALIBRATED:
+        raise UnsupportedFormat(f"codec {name!r} is none of {', '.join(NAMES)}")
+    if tables is None:
+        raise TablesMissing(f"{name} needs the calibration file of the model")
+    return CALIBRATED[name](tables)

@@ -1,0 +1,52 @@
+"""Coordinates to symbols and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cachemw_codecs.transform.classes import ESCAPE, ROUNDING, ZERO
+
+MOST = 32767
+"""Values are 16 bits: what is further away is brought there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """`symbols`: uint8 [tokens, columns]. `places`, `values`: flat indices and int16 of escapes."""
+
+    symbols: NDArray[np.uint8]
+    places: NDArray[np.int64]
+    values: NDArray[np.int16]
+
+
+def quantise(y: NDArray[np.float32], codable: NDArray[np.bool_]) -> Quantised:
+    """Quantise `y`, float32 [tokens, columns] in steps.
+
+    `codable`: bool [columns, 256], which symbols the column's table has.
+    """
+    whole = np.floor(np.abs(y) + np.float32(ROUNDING))
+    q = np.copysign(np.minimum(whole, MOST), y).astype(np.int32)
+    symbols = np.clip(q + ZERO, ESCAPE, 255).astype(np.uint8)
+    inside = np.take_along_axis(codable, symbols.T, axis=1).T & (symbols != ESCAPE)
+    places = np.flatnonzero(~inside | (q + ZERO != symbols))
+    values = q.ravel()[places].astype(np.int16)
+    symbols.ravel()[places] = ESCAPE
+    return Quantised(symbols, places, values)
+
+
+def dequantise(
+    symbols: NDArray[np.uint8],
+    places: NDArray[np.int64],
+    values: NDArray[np.int16],
+    offsets: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return float32 [tokens, columns] in steps: sign(q) (|q| - offset of the column).
+
+    `places` must lie within `symbols`.
+    """
+    q = symbols.astype(np.float32) - np.float32(ZERO)
+    q.ravel()[places] = values
+    return np.asarray(q - np.sign(q) * offsets)

@@ -1,0 +1,167 @@
+"""The calibration file of `transform`: what encoder and decoder have to agree on.
+
+A safetensors file. C: channels of a layer's keys, kv_heads x head_dim; index 0 keys, 1 values.
+
+    synthesis     float16 [layers, 2, C, C]   x = mean + y @ synthesis, y in steps of level `medium`
+    means         float32 [2, layers, 2, C]   of all tokens but the first; of the first
+    scales        int16   [layers, 2, C]      standard deviation of each coordinate, on the grid
+    shapes        uint8   [layers, 2, C]      of `classes`
+    frequencies   uint16  [classes, 256]
+    offsets       float32 [classes]
+    level_shifts  int32   [7]                 step of a level, in quarter octaves, finest first
+    zone_shifts   int32   [6]                 step of a setting of `zones`, likewise, added
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from cachemw_codecs.codecs.base import LADDER
+from cachemw_codecs.coding.frequencies import FrequencyTables
+from cachemw_codecs.errors import InvalidInput
+from cachemw_codecs.fingerprint import DIGEST_BYTES
+from cachemw_codecs.kv import MAX_CHANNELS
+from cachemw_codecs.transform.classes import CLASSES, SCALES, SHAPES, STEPS_PER_OCTAVE
+from cachemw_codecs.transform.zones import FIRST, SETTINGS
+
+_FORMAT = "1"
+_LARGEST_SHIFT = 400
+"""Steps within 2^(+-100): float32 holds them."""
+
+
+@dataclass(frozen=True)
+class TransformTables:
+    """The file, loaded; see the module. Not modified by anybody."""
+
+    synthesis: NDArray[np.float16]
+    means: NDArray[np.float32]
+    scales: NDArray[np.int16]
+    shapes: NDArray[np.uint8]
+    frequencies: NDArray[np.uint16]
+    offsets: NDArray[np.float32]
+    level_shifts: NDArray[np.int32]
+    zone_shifts: NDArray[np.int32]
+    kv_heads: int
+    digest: bytes = b""
+
+    def __post_init__(self) -> None:
+        layers, channels = self.synthesis.shape[0], self.synthesis.shape[-1]
+        wanted = {
+            "synthesis": (np.float16, (layers, 2, channels, channels)),
+            "means": (np.float32, (2, layers, 2, channels)),
+            "scales": (np.int16, (layers, 2, channels)),
+            "shapes": (np.uint8, (layers, 2, channels)),
+            "frequencies": (np.uint16, (CLASSES, 256)),
+            "offsets": (np.float32, (CLASSES,)),
+            "level_shifts": (np.int32, (len(LADDER),)),
+            "zone_shifts": (np.int32, (SETTINGS,)),
+        }
+        for name, (dtype, shape) in wanted.items():
+            _require(name, getattr(self, name), np.dtype(dtype), shape)
+        for name in ("level_shifts", "zone_shifts"):
+            if int(np.abs(getattr(self, name)).max()) > _LARGEST_SHIFT:
+                raise InvalidInput(f"tables: {name} has a step that cannot be")
+        if int(self.shapes.max()) >= len(SHAPES):
+            raise InvalidInput(f"tables: shapes has one of {len(SHAPES)} or more")
+        if not 1 <= channels <= MAX_CHANNELS or channels % self.kv_heads:
+            raise InvalidInput(
+                f"tables: {channels} channels are not those of {self.kv_heads} heads"
+            )
+
+    @classmethod
+    def load(cls, data: bytes) -> TransformTables:
+        """Read a file; raises `InvalidInput` where it is not one, or damaged."""
+        try:
+            tensors = load(data)
+            about = _metadata(data)
+        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+            raise InvalidInput(f"tables: not a calibration file of transform: {error}") from error
+        if about.get("codec") != "transform" or about.get("format") != _FORMAT:
+            raise InvalidInput(
+                f"tables: written for {about.get('codec')!r}, format {about.get('format')!r}; "
+                f"expected 'transform', format {_FORMAT!r}"
+            )
+        names = cls.__dataclass_fields__.keys() - {"kv_heads", "digest"}
+        if tensors.keys() != names:
+            raise InvalidInput(f"tables: expected {', '.join(sorted(names))}")
+        heads = about.get("kv_heads", "")
+        if not heads.isdecimal() or not int(heads):
+            raise InvalidInput(f"tables: kv_heads is {heads!r}")
+        digest = hashlib.sha256(data).digest()[:DIGEST_BYTES]
+        return cls(**tensors, kv_heads=int(heads), digest=digest)
+
+    def save(self) -> bytes:
+        """Return the file; `load` of it is equal but for the digest."""
+        names = self.__dataclass_fields__.keys() - {"kv_heads", "digest"}
+        about = {"codec": "transform", "format": _FORMAT, "kv_heads": str(self.kv_heads)}
+        return save({name: getattr(self, name) for name in sorted(names)}, metadata=about)
+
+    @property
+    def layers(self) -> int:
+        """Of the model."""
+        return self.synthesis.shape[0]
+
+    @property
+    def channels(self) -> int:
+        """Of a layer's keys: kv_heads x head_dim."""
+        return self.synthesis.shape[-1]
+
+    @cached_property
+    def coder(self) -> FrequencyTables:
+        """The frequency tables, as the coder takes them."""
+        return FrequencyTables(self.frequencies)
+
+    @cached_property
+    def codable(self) -> NDArray[np.bool_]:
+        """Which symbols each class has: bool [classes, 256]."""
+        return self.frequencies > 0
+
+    def classes(self, layer: int, kind: int, level: int, setting: int) -> NDArray[np.int32]:
+        """Return int32 [C]: the class of each coordinate at a level and setting."""
+        scale = self.scales[layer, kind].astype(np.int32) - self.shift(level, setting)
+        shape = self.shapes[layer, kind].astype(np.int32)
+        return np.asarray(shape * SCALES + np.clip(scale, 0, SCALES - 1), np.int32)
+
+    def shift(self, level: int, setting: int) -> int:
+        """Return the step at a level and setting, in quarter octaves over that of `medium`."""
+        return int(self.level_shifts[level] + self.zone_shifts[setting])
+
+    def step(self, level: int, setting: int) -> float:
+        """Return the step at a level and setting, in steps of `medium`."""
+        return float(np.exp2(self.shift(level, setting) / STEPS_PER_OCTAVE))
+
+    def mean(self, layer: int, kind: int, setting: int) -> NDArray[np.float32]:
+        """Return float32 [C]: what to add behind the transform."""
+        return self.means[int(setting == FIRST), layer, kind]
+
+    @cached_property
+    def analysis(self) -> NDArray[np.float32]:
+        """float32 [layers, 2, C, C]: y = (x - mean) @ analysis, the inverse of the synthesis.
+
+        Only the encoder needs it.
+        """
+        return np.linalg.inv(self.synthesis.astype(np.float64)).astype(np.float32)
+
+
+def _require(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    if value.dtype != dtype or value.shape != shape:
+        raise InvalidInput(
+            f"tables: {name} is {value.dtype} {list(value.shape)}, expected {dtype} {list(shape)}"
+        )
+    if dtype.kind == "f" and not bool(np.isfinite(value).all()):
+        raise InvalidInput(f"tables: {name} has a value that is not finite")
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    length = int.from_bytes(data[:8], "little")
+    about = json.loads(data[8 : 8 + length]).get("__metadata__", {})
+    return {str(key): str(value) for key, value in about.items()}
