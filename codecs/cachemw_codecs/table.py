@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from cachemw_codecs.codecs.base import Codec
+from cachemw_codecs.codecs.cachegen import CacheGen
 from cachemw_codecs.codecs.fp8 import Fp8
 from cachemw_codecs.codecs.int8 import Int8
 from cachemw_codecs.codecs.lossless import Lossless
@@ -17,7 +18,9 @@ from cachemw_codecs.errors import TablesMissing, UnsupportedFormat
 PLAIN: Mapping[str, Callable[[], Codec]] = MappingProxyType(
     {"raw": Raw, "lossless": Lossless, "int8": Int8, "fp8": Fp8, "zstd": Zstd}
 )
-CALIBRATED: Mapping[str, Callable[[bytes], Codec]] = MappingProxyType({"transform": Transform})
+CALIBRATED: Mapping[str, Callable[[bytes], Codec]] = MappingProxyType(
+    {"cachegen": CacheGen, "transform": Transform}
+)
 """Those that take the contents of a calibration file."""
 
 NAMES = (*PLAIN, *CALIBRATED)

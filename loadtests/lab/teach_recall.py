@@ -116,8 +116,11 @@ class Teacher:
         self._weights = [p.detach().float().requires_grad_() for p in model.parameters()]
         self._optimizer = torch.optim.AdamW(self._weights, betas=(0.9, 0.95), weight_decay=0.01)
 
-    def step(self, batch: Batch, rate: float) -> tuple[float, float]:
-        """One update; the loss, and the share of the answers' tokens that came first."""
+    def step(self, batch: Batch, rate: float) -> tuple[float, float | None]:
+        """One update; the loss, and for how many tokens of answers the model chose right.
+
+        The latter as a share, None where the batch has no answers.
+        """
         tokens, weights = batch
         logits = self._model(tokens[:, :-1], use_cache=False).logits.float().flatten(0, 1)
         wanted, counted = tokens[:, 1:].flatten(), weights[:, 1:].flatten()
@@ -135,7 +138,7 @@ class Teacher:
             for weight, parameter in zip(self._weights, self._model.parameters(), strict=True):
                 parameter.copy_(weight)
         right = (logits.argmax(-1) == wanted)[counted > 1.0].float()
-        return loss.item(), right.mean().item() if len(right) else math.nan
+        return loss.item(), right.mean().item() if len(right) else None
 
 
 def rate(step: int, done: float) -> float:
@@ -168,7 +171,7 @@ def main() -> None:
         done = (time.perf_counter() - started) / (60 * given.minutes)
         if step % 10 == 0 or done >= 1.0:
             said = {"step": step, "done": round(done, 3), "tokens": seen, "loss": round(loss, 3)}
-            print(json.dumps({**said, "right": round(right, 3)}), flush=True)
+            print(json.dumps({**said, "right": right and round(right, 3)}), flush=True)
         step += 1
     model.save_pretrained(given.out)
     fast.save_pretrained(given.out)

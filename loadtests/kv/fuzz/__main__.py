@@ -55,7 +55,8 @@ def run(options: argparse.Namespace) -> str:
         print(judge.outcome(case))
         return ""
     tally = fuzzed(at_hand, options.seed, options.inputs)
-    about = conditions(options, len(cases.specimens), ", ".join(codec.name for codec in codecs))
+    names = dict.fromkeys(codec.name for codec in codecs)
+    about = conditions(options, len(cases.specimens), ", ".join(names))
     sections = [outcomes(tally), extremes(tally)]
     if tally.faults:
         sections.append(faults(tally))
