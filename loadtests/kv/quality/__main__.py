@@ -1,6 +1,7 @@
 """Says what compressed KV costs in quality, by size: `python -m loadtests.kv.quality`.
 
     python -m loadtests.kv.quality [--models lab,stories,large] [--windows N] [--only CODECS]
+        [--recalibrate]
 
 Needs the public data (CACHEMW_SHARED_DATA) and, for models other than `lab` and `stories`, the
 trained ones in the load tests' folder. Results are kept there point by point: a run that was
@@ -59,7 +60,9 @@ def of_model(name: str, options: argparse.Namespace) -> tuple[Findings, list[str
     """Measure one model; also say which codecs could not be."""
     subject = open_subject(name, shared_data(), options.kept)
     texts, kept = shared_data() / "text", options.kept / "kv-quality"
-    catalogue = Catalogue(subject, texts / "novels.txt.xz", kept / "tables")
+    catalogue = Catalogue(
+        subject, texts / "novels.txt.xz", kept / "tables", anew=options.recalibrate
+    )
     listed, missing = codecs(subject, catalogue.open)
     if options.only:
         wanted = {"raw", "int8", *options.only.split(",")}
@@ -108,6 +111,9 @@ def main() -> int:
     parser.add_argument("--models", default="lab,stories,large", help="names, with commas")
     parser.add_argument("--windows", type=int, help="of text, a model; default by model")
     parser.add_argument("--only", help="codecs, with commas; raw and int8 always")
+    parser.add_argument(
+        "--recalibrate", action="store_true", help="where the calibration itself has changed"
+    )
     parser.add_argument("--workers", type=int, default=2, help="windows measured at once")
     parser.add_argument("--threads", type=int, default=1, help="of torch, a worker")
     parser.add_argument("--out", type=Path, default=REPORT, help="the report's file")

@@ -26,12 +26,14 @@ class Catalogue:
     """Opens codecs for one model.
 
     `novels`: the file of novels, whose training part calibrates; no text of the benchmark does.
-    `folder`: where calibration files are kept; a file that is there is used as it is.
+    `folder`: where calibration files are kept; a file that is there is used as it is, unless
+    `anew`.
     """
 
     subject: Subject
     novels: Path
     folder: Path
+    anew: bool = False
 
     def open(self, name: str) -> Codec:
         """Open a codec of the table; calibrate it first where it needs that.
@@ -41,7 +43,7 @@ class Catalogue:
         if name not in CALIBRATORS:
             return open_codec(name, None)
         path = self.path(name)
-        if not path.exists():
+        if self.anew or not path.exists():
             print(f"... calibrating {name} for {self.subject.name}", file=sys.stderr, flush=True)
             data = CALIBRATORS[name](self.subject.model, self._texts())
             path.parent.mkdir(parents=True, exist_ok=True)

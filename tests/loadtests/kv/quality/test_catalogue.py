@@ -1,3 +1,4 @@
+import dataclasses
 import lzma
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def test_a_codec_is_calibrated_once(
     assert opened == [("cachegen", b"tables")] * 2
     assert catalogue.sizes() == {"cachegen": 6}
     [(model, texts)] = calls
+    dataclasses.replace(catalogue, anew=True).open("cachegen")
+    assert len(calls) == 2
     assert model is subject.model
     assert len(texts) == module.WINDOWS
 
