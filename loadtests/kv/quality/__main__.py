@@ -23,8 +23,8 @@ from loadtests.kv.quality.catalogue import Catalogue
 from loadtests.kv.quality.measured import Findings
 from loadtests.kv.quality.plots import draw
 from loadtests.kv.quality.results import ResultFile
-from loadtests.kv.quality.run import WINDOWS, Run
-from loadtests.kv.quality.subjects import open_subject
+from loadtests.kv.quality.run import Run
+from loadtests.kv.quality.subjects import PLANS, open_subject
 from loadtests.kv.quality.tables import sections
 from loadtests.kv.quality.trials import codecs
 from loadtests.kv.quality.windows import shared_data
@@ -73,9 +73,10 @@ def of_model(name: str, options: argparse.Namespace) -> tuple[Findings, list[str
         tables=catalogue.sizes(),
         texts=texts,
         file=ResultFile(kept / f"{name}.jsonl"),
+        cases=PLANS[name].cases,
         workers=options.workers,
     )
-    found = run_.findings(options.windows or WINDOWS[name])
+    found = run_.findings(options.windows or PLANS[name].windows)
     return found, [f"{name}: {what}" for what in missing]
 
 
@@ -84,7 +85,8 @@ def conditions(options: argparse.Namespace) -> str:
     return (
         f"{options.date}, {machine(('torch', 'transformers', 'numpy'))}. "
         f"Command: `python -m loadtests.kv.quality --models {options.models}`.\n\n"
-        "Text: WikiText-2 (test), which no model here was trained on; tables of `cachegen` and "
+        "Text: WikiText-2 (test). No model that this project trained has seen it; of `smollm2` "
+        "(SmolLM2-135M-Instruct, pretrained elsewhere) nobody here knows. Tables of `cachegen` and "
         "`transform` were calibrated on novels. The prefix's KV is computed in float32 and rounded "
         "to bfloat16: that is *uncompressed*, in quality and in size. Each piece of 256 tokens is "
         "encoded into a container file of its own, read back and put into the model's cache; the "

@@ -17,15 +17,13 @@ from loadtests.kv.quality.bench import Bench, Trial
 from loadtests.kv.quality.measured import Findings, Measured, Probed, measured, probed
 from loadtests.kv.quality.probes import Probe, ProbeBench, copying, recall
 from loadtests.kv.quality.results import ProbeResult, Reference, Result, ResultFile
-from loadtests.kv.quality.subjects import TRAINED, Subject
+from loadtests.kv.quality.subjects import Subject
 from loadtests.kv.quality.trials import curve, longer, parts
 from loadtests.kv.quality.trials import probed as probed_trials
 from loadtests.kv.quality.windows import read_text, windows
 from loadtests.lab.tasks.novels import Novels
 from loadtests.lab.tasks.recall import recall_cases, sentences
 
-WINDOWS = {"lab": 64, "stories": 64, "large": 32, "small": 32}
-CASES = 150
 _SEED = 20260
 
 
@@ -39,6 +37,8 @@ class Run:
     """Bytes of the calibration files."""
     texts: Path
     file: ResultFile
+    cases: int = 0
+    """Of recall; without any, copying is tested."""
     workers: int = 1
 
     def findings(self, count: int) -> Findings:
@@ -98,9 +98,9 @@ class Run:
         return known
 
     def _probes(self, ids: Tensor) -> Iterator[tuple[str, list[Probed]]]:
-        """Recall of what was trained for it, copying of the others."""
+        """Recall of models that can, copying of the others."""
         subject = self.subject
-        if subject.name in TRAINED:
+        if self.cases:
             yield "recall", self._asked("recall", self._recall(), exact=True)
         else:
             drawn = torch.Generator().manual_seed(_SEED)
@@ -109,7 +109,7 @@ class Run:
 
     def _recall(self) -> list[Probe]:
         filler = sentences(Novels(self.texts / "novels.txt.xz").novels("held_out"))
-        cases = list(recall_cases("held_out", CASES, random.Random(_SEED), filler))
+        cases = list(recall_cases("held_out", self.cases, random.Random(_SEED), filler))
         return recall(cases, self.subject.encode, self.subject.bos)
 
     def _asked(self, task: str, probes: Sequence[Probe], *, exact: bool) -> list[Probed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from cachemw_codecs.fingerprint import Fingerprint
@@ -16,8 +17,34 @@ from loadtests.kv.models import lab, load, stories260k
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-TRAINED = {"large": "kv-model", "small": "kv-model-small"}
-"""Models trained for this benchmark, and their folders among what the load tests keep."""
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a model is tested at.
+
+    `folder`: among what the load tests keep; None where the model comes with the project or the
+    data. `cases`: of recall; 0 for models that cannot recall, which copy instead. `judged`:
+    whether the targets hold for it.
+    """
+
+    folder: str | None = None
+    prefix: int = 1024
+    continuation: int = 256
+    windows: int = 32
+    cases: int = 0
+    judged: bool = True
+
+
+PLANS = MappingProxyType(
+    {
+        "lab": Plan(windows=64),
+        # Too small to judge by: heads of 8, and text that it cannot read.
+        "stories": Plan(prefix=256, continuation=128, windows=64, judged=False),
+        "small": Plan("kv-model-small", cases=150),
+        "large": Plan("kv-model", cases=150),
+        "smollm2": Plan("kv-smollm2", windows=16, cases=40),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -59,22 +86,24 @@ def open_subject(name: str, shared: Path, folder: Path) -> Subject:
     `shared`: the folder of public data. `folder`: where the load tests keep things. Raises
     `FileNotFoundError` where the model is not there.
     """
-    if name == "lab":
-        return of(name, lab(), 1024, 256)
-    if name == "stories":
-        return of(name, stories260k(shared / "stories260K"), 256, 128)
-    path = folder / TRAINED[name]
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is not there")
-    return of(name, load(path), 1024, 256)
+    plan = PLANS[name]
+    if plan.folder is None:
+        loaded = lab() if name == "lab" else stories260k(shared / "stories260K")
+    else:
+        path = folder / plan.folder
+        if not (path / "config.json").exists():
+            raise FileNotFoundError(f"{path} holds no model")
+        loaded = load(path)
+    return of(name, loaded, plan)
 
 
-def of(name: str, loaded: Loaded, prefix: int, continuation: int) -> Subject:
-    """Make a subject of a loaded model, whose `encode` puts BOS in front."""
+def of(name: str, loaded: Loaded, plan: Plan) -> Subject:
+    """Make a subject of a loaded model, whose `encode` may put BOS in front or not."""
+    front = len(loaded.encode(""))
 
     def encode(text: str) -> list[int]:
-        return loaded.encode(text)[1:]
+        return loaded.encode(text)[front:]
 
-    bos = loaded.encode("a")[0]
+    bos: int = loaded.encode("")[0] if front else loaded.model.config.bos_token_id
     whose = fingerprint(loaded.model, {"of": name})
-    return Subject(name, loaded.model, encode, bos, whose, prefix, continuation)
+    return Subject(name, loaded.model, encode, bos, whose, plan.prefix, plan.continuation)

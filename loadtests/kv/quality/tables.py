@@ -9,12 +9,11 @@ from loadtests.kv.quality.frontier import Point, interpolated, steady, worst_rat
 from loadtests.kv.quality.frontier import measured as best_measured
 from loadtests.kv.quality.intervals import Interval
 from loadtests.kv.quality.measured import BF16_BITS, Findings, Measured, Probed, best
+from loadtests.kv.quality.subjects import PLANS
 from loadtests.report import Bar, Row, Section
 from loadtests.threshold.quality import Share
 
 LIMITS = (1.0, 2.0)
-CHECKS = ("stories",)
-"""Models whose figures are looked at and not judged."""
 _NONE = "–"
 
 
@@ -87,7 +86,7 @@ _HOW = ("curve", "measured", "sure")
 def bars(found: Findings) -> list[Bar]:
     """Judge the targets of KV codecs, as far as what they compare was measured."""
     made: list[Bar] = []
-    if found.model in CHECKS:
+    if not PLANS[found.model].judged:
         return made
     int8 = found.bits_of("int8")
     if int8 and "cachegen" in found.curves:

@@ -15,6 +15,7 @@ def options(tmp_path: Path, models: str) -> argparse.Namespace:
         only=None,
         workers=1,
         threads=1,
+        recalibrate=False,
         out=tmp_path / "kv-quality.md",
         kept=tmp_path,
         date="2026-01-01",
@@ -24,7 +25,7 @@ def options(tmp_path: Path, models: str) -> argparse.Namespace:
 def test_a_model_that_is_not_there_is_left_out_and_said(tmp_path: Path) -> None:
     text = command.run(options(tmp_path, "large"))
     assert "**Not measured**: large: " in text
-    assert "kv-model is not there" in text
+    assert "kv-model holds no model" in text
 
 
 def test_each_model_has_its_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

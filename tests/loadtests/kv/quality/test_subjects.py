@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from loadtests.kv.quality.subjects import open_subject
+from loadtests.kv.models import Subject as Loaded
+from loadtests.kv.quality.subjects import Plan, Subject, of, open_subject
 from loadtests.kv.quality.windows import shared_data
 
 
@@ -31,5 +32,14 @@ def test_the_pretrained_one_fits_its_context() -> None:
 
 
 def test_a_model_that_is_not_there_is_said_so(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="kv-model is not there"):
+    with pytest.raises(FileNotFoundError, match="kv-model holds no model"):
         open_subject("large", tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("front", [[], [1]])
+def test_bos_stands_in_front_once(subject: Subject, front: list[int]) -> None:
+    loaded = Loaded(subject.model, lambda text: front + subject.encode(text))
+    made = of("tiny", loaded, Plan(prefix=8))
+    assert made.bos == 1
+    assert made.encode("abc") == subject.encode("abc")
+    assert made.prefix == 8
