@@ -89,7 +89,8 @@ def shared_section(study: Study) -> Section:
             tables = profile(study.novels, delta=delta, sharing=sharing)
             bits = [f"{study.bits(tables, level)[0]:.3f}" for level in COMPARED]
             kind = "deltas" if delta else "direct"
-            rows.append((f"{kind}, {name}", *bits, _mb(len(tables)), _mb(_large(delta, classes))))
+            large = file_size(32, 2 * 1024, delta=delta, classes=classes)
+            rows.append((f"{kind}, {name}", *bits, _mb(len(tables)), _mb(large)))
     return sections.sharing(rows, (*COMPARED, "file", "file at 8B"))
 
 
@@ -171,11 +172,11 @@ def _mb(size: float) -> str:
     return f"{size / 1e6:.2f} MB"
 
 
-def _large(delta: bool, classes: int | None) -> float:
-    """Bytes of the file of 32 layers of 2 x 1024 channels."""
-    channels, kinds = 32 * 2048, 2 if delta else 1
+def file_size(layers: int, columns: int, *, delta: bool, classes: int | None) -> int:
+    """Bytes of a calibration file but its header; `columns`: channels of keys and of values."""
+    channels, kinds = layers * columns, 2 if delta else 1
     each = 512 * (classes or channels) + 4 * channels
-    return kinds * each + 4 * channels + (64 * 512 if delta else 0)
+    return kinds * each + 4 * channels + (layers * (2 * 512 + 8) if delta else 0)
 
 
 def main() -> int:
