@@ -16,7 +16,7 @@ CAPACITY = 50
 # A stream a head; two heads a stream; a transform over two heads, of one stream and of two.
 GEOMETRIES = [Geometry(2, 16, 16, 16), Geometry(2, 16, 32, 16), Geometry(2, 16, 32, 32)]
 GEOMETRIES.append(Geometry(2, 16, 16, 32))
-RUNS = ((Run(35, 5),), (Run(4, 1), Run(3, 40)))
+PROTECTED = (Run(4, 1), Run(3, 40))
 
 
 def make_model(geometry: Geometry, generator: torch.Generator, dtype: torch.dtype) -> LayerModel:
@@ -60,7 +60,7 @@ def _reference(
 
 @pytest.mark.parametrize(
     ("geometry", "dtype"),
-    [*((geometry, torch.float32) for geometry in GEOMETRIES), (GEOMETRIES[1], torch.float16)],
+    [*((geometry, torch.float32) for geometry in GEOMETRIES[1:]), (GEOMETRIES[0], torch.float16)],
     ids=str,
 )
 def test_a_layer_lands_where_it_belongs(
@@ -71,11 +71,13 @@ def test_a_layer_lands_where_it_belongs(
     generator: torch.Generator,
     rng: np.random.Generator,
 ) -> None:
+    # More than one group of 32 tokens for one of them: the interpreter is slow.
+    every_run = ((Run(35 if geometry == GEOMETRIES[1] else 20, 5),), PROTECTED)
     model = make_model(geometry, generator, dtype)
     columns = model.columns.cpu().numpy()
     payloads: list[bytes] = []
     pieces, values, escapes = [], [], []
-    for setting, runs in enumerate(RUNS):
+    for setting, runs in enumerate(every_run):
         tokens = sum(run.count for run in runs)
         rows = columns[setting * geometry.streams : (setting + 1) * geometry.streams]
         streams = batch(rng, [tokens] * geometry.streams, rows, tables)
@@ -96,7 +98,7 @@ def test_a_layer_lands_where_it_belongs(
     require_good(status)
     expected = _reference(geometry, model, values)
     written = torch.zeros(CAPACITY, dtype=torch.bool)
-    for run in (run for runs in RUNS for run in runs):
+    for run in (run for runs in every_run for run in runs):
         written[run.position : run.position + run.count] = True
     assert not cache[:, :, ~written].any()
     scale = expected.abs().amax()
