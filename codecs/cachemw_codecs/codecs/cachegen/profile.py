@@ -23,7 +23,13 @@ from cachemw_codecs.codecs.cachegen.steps import (
     quantised_by,
 )
 from cachemw_codecs.codecs.cachegen.symbols import ESCAPE
-from cachemw_codecs.codecs.cachegen.tables import MAX_CENTRE, Tensors, Weights, written
+from cachemw_codecs.codecs.cachegen.tables import (
+    LARGEST_STEP,
+    MAX_CENTRE,
+    Tensors,
+    Weights,
+    written,
+)
 from cachemw_codecs.coding.frequencies import SYMBOLS
 from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.kv import LayerKV, require_finite
@@ -33,9 +39,6 @@ _WHOLE = 1 << 15
 costs less than the least frequency there is, one in 4096, takes from the others."""
 _NARROWEST = 1e-3
 """Least unit of a channel, by the mean one of its layer: one that stood still may move later."""
-
-_LEAST = 1e-30
-"""So that steps are no denormal numbers."""
 
 
 def profile(
@@ -117,7 +120,7 @@ def _units(values: Floats) -> Floats:
         raise InvalidInput("samples: values are too large")
     least = np.repeat(deviations.reshape(2, -1).mean(axis=1), len(deviations) // 2) * _NARROWEST
     units = np.maximum(deviations, np.where(least > 0, least, 1))
-    return np.asarray(np.maximum(units, _LEAST), np.float32)
+    return np.asarray(units.clip(32 / LARGEST_STEP, LARGEST_STEP), np.float32)
 
 
 def _shared(counts: Counts, sharing: Sharing) -> tuple[Weights, Classes]:

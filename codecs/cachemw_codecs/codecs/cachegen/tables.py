@@ -4,7 +4,7 @@ A safetensors file. Its metadata have one entry, `cachemw`, of JSON: format, ver
 multiples, and the digest of the model in hexadecimal, empty where none was given. L layers, C
 channels of keys and as many of values, which follow them in one row. Tensors, little-endian:
 
-    steps            float32 [L, 2C]     of the finest level, above 0
+    steps            float32 [L, 2C]     of the finest level, within 2^(+-100)
     values           uint16 [N, 256]     weights of symbols at the finest level
     value_classes    int32 [L, 2C]       which row of `values` is a channel's
 
@@ -43,6 +43,8 @@ FORMAT = "cachemw-cachegen"
 VERSION = 1
 MAX_CENTRE = 800
 """Scales of up to 2^(927 / 8), so that they are neither infinite nor denormal."""
+LARGEST_STEP = 2.0**100
+"""And the least is its inverse: no product of a decoder overflows."""
 
 Weights = NDArray[np.uint16]
 Tensors = dict[str, NDArray[Any]]
@@ -186,8 +188,8 @@ def _require_tensors(tensors: Tensors, delta: bool) -> None:
         raise InvalidInput(f"calibration: steps of shape {list(steps.shape)}")
     if steps.shape[1] % 2 or steps.dtype != np.float32:
         raise InvalidInput("calibration: steps are not float32 of keys and values")
-    if not bool((np.isfinite(steps) & (steps >= np.finfo(np.float32).tiny)).all()):
-        raise InvalidInput("calibration: a step is not above 0")
+    if not bool(((steps >= 1 / LARGEST_STEP) & (steps <= LARGEST_STEP)).all()):
+        raise InvalidInput("calibration: a step is not within 2^(+-100)")
     _require_classes(tensors, "values", "value_classes")
     if delta:
         _require_classes(tensors, "anchors", "anchor_classes")

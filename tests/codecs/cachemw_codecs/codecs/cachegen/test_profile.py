@@ -64,6 +64,14 @@ def test_a_channel_that_stands_still_has_a_step() -> None:
     assert (steps > 0).all()
 
 
+@pytest.mark.parametrize("loudness", [0, 1e-37, 1e36])
+def test_steps_stay_where_products_do_not_overflow(loudness: float) -> None:
+    sample = [LayerKV(kv.keys * loudness, kv.values) for kv in text(1, WIDE)]
+    steps = Tables.read(profile([sample])).steps
+    assert (steps > 1e-31).all()
+    assert (steps < 1e31).all()
+
+
 def test_a_text_of_one_token_is_enough_for_a_file() -> None:
     one = LayerShape(1, 1, 4, torch.bfloat16)
     assert Tables.read(profile([text(1, one)])).channels == 4

@@ -103,6 +103,7 @@ WRONG = {
     "a step of 0": _set("steps", (0, 0), 0),
     "a negative step": _set("steps", (0, 0), -1),
     "a denormal step": _set("steps", (0, 0), 1e-40),
+    "a step too large": _set("steps", (0, 0), 2e30),
     "an infinite step": _set("steps", (0, 0), np.inf),
     "a step that is no number": _set("steps", (0, 0), np.nan),
     "weights of too few symbols": _replace("values", lambda t: t[:, 1:].copy()),
