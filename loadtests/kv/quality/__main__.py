@@ -60,23 +60,27 @@ def of_model(name: str, options: argparse.Namespace) -> tuple[Findings, list[str
     """Measure one model; also say which codecs could not be."""
     subject = open_subject(name, shared_data(), options.kept)
     texts, kept = shared_data() / "text", options.kept / "kv-quality"
+    plan = PLANS[name]
     catalogue = Catalogue(
-        subject, texts / "novels.txt.xz", kept / "tables", anew=options.recalibrate
+        subject=subject,
+        novels=texts / "novels.txt.xz",
+        folder=kept / "tables",
+        windows=plan.texts,
+        anew=options.recalibrate,
     )
-    listed, missing = codecs(subject, catalogue.open)
-    if options.only:
-        wanted = {"raw", "int8", *options.only.split(",")}
-        listed = [codec for codec in listed if codec.name in wanted]
+    only = options.only and {"raw", "int8", *options.only.split(",")}
+    listed, missing = codecs(subject, catalogue.open, only)
     run_ = Run(
         subject=subject,
         codecs=listed,
         tables=catalogue.sizes(),
         texts=texts,
         file=ResultFile(kept / f"{name}.jsonl"),
-        cases=PLANS[name].cases,
+        task=plan.task,
+        cases=plan.cases,
         workers=options.workers,
     )
-    found = run_.findings(options.windows or PLANS[name].windows)
+    found = run_.findings(options.windows or plan.windows)
     return found, [f"{name}: {what}" for what in missing]
 
 

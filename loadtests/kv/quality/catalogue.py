@@ -16,7 +16,6 @@ from loadtests.kv.quality.subjects import Subject
 from loadtests.kv.quality.windows import windows
 from loadtests.lab.tasks.novels import Novels
 
-WINDOWS = 32
 TOKENS = 2048
 """Of a window, or the model's context where that is shorter."""
 
@@ -27,12 +26,13 @@ class Catalogue:
 
     `novels`: the file of novels, whose training part calibrates; no text of the benchmark does.
     `folder`: where calibration files are kept; a file that is there is used as it is, unless
-    `anew`.
+    `anew`. `windows`: of text that calibrate.
     """
 
     subject: Subject
     novels: Path
     folder: Path
+    windows: int = 32
     anew: bool = False
 
     def open(self, name: str) -> Codec:
@@ -64,4 +64,4 @@ class Catalogue:
         subject = self.subject
         text = "\n\n".join(Novels(self.novels).novels("train"))
         tokens = min(TOKENS, subject.model.config.max_position_embeddings)
-        return list(windows(text, subject.encode, subject.bos, tokens, WINDOWS))
+        return list(windows(text, subject.encode, subject.bos, tokens, self.windows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,11 @@ from cachemw_codecs.codecs.base import Codec
 from torch import Tensor
 
 from loadtests.kv.quality.bench import Bench, Trial
+from loadtests.kv.quality.lookup import lookup_cases
 from loadtests.kv.quality.measured import Findings, Measured, Probed, measured, probed
 from loadtests.kv.quality.probes import Probe, ProbeBench, copying, recall
 from loadtests.kv.quality.results import ProbeResult, Reference, Result, ResultFile
-from loadtests.kv.quality.subjects import Subject
+from loadtests.kv.quality.subjects import Subject, Task
 from loadtests.kv.quality.trials import curve, longer, parts
 from loadtests.kv.quality.trials import probed as probed_trials
 from loadtests.kv.quality.windows import read_text, windows
@@ -37,8 +38,8 @@ class Run:
     """Bytes of the calibration files."""
     texts: Path
     file: ResultFile
+    task: Task = "copying"
     cases: int = 0
-    """Of recall; without any, copying is tested."""
     workers: int = 1
 
     def findings(self, count: int) -> Findings:
@@ -57,7 +58,7 @@ class Run:
             curves=curves,
             longer=others[0],
             parts=others[1],
-            probes=dict(self._probes(ids)),
+            probes={self.task: self._asked(self._probes(text, ids))},
         )
 
     def _about(self, count: int) -> str:
@@ -97,23 +98,22 @@ class Run:
             _say(f"{name}: {known.bits:.2f} bits, KL {kl:.2g}, {known.seconds} s")
         return known
 
-    def _probes(self, ids: Tensor) -> Iterator[tuple[str, list[Probed]]]:
-        """Recall of models that can, copying of the others."""
+    def _probes(self, text: str, ids: Tensor) -> list[Probe]:
+        """Make the probes of the model's task."""
         subject = self.subject
-        if self.cases:
-            yield "recall", self._asked("recall", self._recall(), exact=True)
+        if self.task == "copying":
+            return copying(ids, subject.prefix, torch.Generator().manual_seed(_SEED))
+        drawn = random.Random(_SEED)
+        if self.task == "lookup":
+            cases = lookup_cases(text, self.cases, drawn)
         else:
-            drawn = torch.Generator().manual_seed(_SEED)
-            probes = copying(ids, subject.prefix, drawn)
-            yield "copying", self._asked("copying", probes, exact=False)
+            filler = sentences(Novels(self.texts / "novels.txt.xz").novels("held_out"))
+            cases = list(recall_cases("held_out", self.cases, drawn, filler))
+        return recall(cases, subject.encode, subject.bos)
 
-    def _recall(self) -> list[Probe]:
-        filler = sentences(Novels(self.texts / "novels.txt.xz").novels("held_out"))
-        cases = list(recall_cases("held_out", self.cases, random.Random(_SEED), filler))
-        return recall(cases, self.subject.encode, self.subject.bos)
-
-    def _asked(self, task: str, probes: Sequence[Probe], *, exact: bool) -> list[Probed]:
-        bench = ProbeBench(self.subject, task, probes, exact=exact, workers=self.workers)
+    def _asked(self, probes: Sequence[Probe]) -> list[Probed]:
+        exact = self.task != "copying"
+        bench = ProbeBench(self.subject, self.task, probes, exact=exact, workers=self.workers)
         trials = [t for codec in self.codecs for t in probed_trials(codec, self.subject.prefix)]
         results = [self._probe_result(bench, trial) for trial in trials]
         # `raw` comes first and loses nothing.

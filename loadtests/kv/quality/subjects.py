@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cachemw_codecs.fingerprint import Fingerprint
 from cachemw_codecs.hf import fingerprint
@@ -18,20 +18,26 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+Task = Literal["copying", "recall", "lookup"]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a model is tested at.
 
     `folder`: among what the load tests keep; None where the model comes with the project or the
-    data. `cases`: of recall; 0 for models that cannot recall, which copy instead. `judged`:
-    whether the targets hold for it.
+    data. `task`, `cases`: with right answers; copying needs no cases, it reads the windows again.
+    `texts`: windows of 2048 tokens, or of the model's context, that calibrate. `judged`: whether
+    the targets hold for it.
     """
 
     folder: str | None = None
     prefix: int = 1024
     continuation: int = 256
     windows: int = 32
+    task: Task = "copying"
     cases: int = 0
+    texts: int = 32
     judged: bool = True
 
 
@@ -40,9 +46,9 @@ PLANS = MappingProxyType(
         "lab": Plan(windows=64),
         # Too small to judge by: heads of 8, and text that it cannot read.
         "stories": Plan(prefix=256, continuation=128, windows=64, judged=False),
-        "small": Plan("kv-model-small", cases=150),
-        "large": Plan("kv-model", cases=150),
-        "smollm2": Plan("kv-smollm2", windows=16, cases=40),
+        "small": Plan("kv-model-small", task="recall", cases=150),
+        "large": Plan("kv-model", task="recall", cases=150),
+        "smollm2": Plan("kv-smollm2", windows=16, task="lookup", cases=40, texts=8),
     }
 )
 

@@ -146,6 +146,11 @@ _TASKS = {
         "{count} prefixes of which a passage of 128 tokens is read again: the share of its last 96 "
         "tokens that the model foresees. Intervals over prefixes; the change is paired."
     ),
+    "lookup": (
+        "{count} contexts: four facts of one form, with different codes, between passages of text; "
+        "one is read again up to its code: right is where all five digits are the likeliest. "
+        "Wilson's interval; the change is paired."
+    ),
     "recall": (
         "{count} contexts with facts, a question and its answer read fresh: right is where every "
         "token of the answer is the likeliest. Wilson's interval; the change is paired."
@@ -155,7 +160,7 @@ _TASKS = {
 
 def _probe_row(p: Probed, task: str) -> Row:
     score = p.score
-    if task == "recall":
+    if task != "copying":
         share = Share(round(sum(p.result.scores)), len(p.result.scores))
         score = Interval(share.value, *share.interval)
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from cachemw_codecs.codecs.base import Codec
 from cachemw_codecs.errors import TablesMissing
@@ -22,17 +22,22 @@ OpenNamed = Callable[[str], Codec]
 """A codec of the table by name; raises `TablesMissing` where nothing calibrates it."""
 
 
-def codecs(subject: Subject, open_named: OpenNamed) -> tuple[list[Codec], list[str]]:
-    """Return all codecs, and why some are not among them."""
+def codecs(
+    subject: Subject, open_named: OpenNamed, only: Collection[str] | None = None
+) -> tuple[list[Codec], list[str]]:
+    """Return all codecs, or those named, and why some are not among them."""
     found: list[Codec] = []
     missing = []
     for name in (*PLAIN, *CALIBRATED):
+        if only and name not in only:
+            continue
         try:
             found.append(open_named(name))
         except TablesMissing as error:
             missing.append(f"{name}: {error}")
     layers = subject.model.config.num_hidden_layers
-    return [*found, Kivi(), KiviWithResidual(), ReleasedCachegen(layers)], missing
+    others = (Kivi(), KiviWithResidual(), ReleasedCachegen(layers))
+    return [*found, *(codec for codec in others if not only or codec.name in only)], missing
 
 
 def curve(codec: Codec, prefix: int) -> list[Trial]:

@@ -30,7 +30,7 @@ def test_a_codec_is_calibrated_once(
     opened = []
     monkeypatch.setattr(module, "CALIBRATORS", {"cachegen": calibrator})
     monkeypatch.setattr(module, "open_codec", lambda *arguments: opened.append(arguments))
-    catalogue = Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path / "tables")
+    catalogue = Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path / "tables", windows=5)
     catalogue.open("cachegen")
     catalogue.open("cachegen")
     assert opened == [("cachegen", b"tables")] * 2
@@ -39,7 +39,7 @@ def test_a_codec_is_calibrated_once(
     dataclasses.replace(catalogue, anew=True).open("cachegen")
     assert len(calls) == 2
     assert model is subject.model
-    assert len(texts) == module.WINDOWS
+    assert len(texts) == 5
 
 
 def test_what_nothing_calibrates_is_missing(

@@ -26,6 +26,18 @@ def test_a_codec_that_cannot_be_had_is_named(subject: Subject) -> None:
     assert [codec.name for codec in found[-3:]] == ["kivi", "kivi-r128", "cachegen-released"]
 
 
+def test_only_what_is_named_is_opened(subject: Subject) -> None:
+    opened = []
+
+    def open_named(name: str) -> Codec:
+        opened.append(name)
+        return Raw()
+
+    found, _ = codecs(subject, open_named, {"raw", "kivi"})
+    assert opened == ["raw"]
+    assert [codec.name for codec in found] == ["raw", "kivi"]
+
+
 @pytest.mark.parametrize("codec", [Cachegen(), Kivi(), ReleasedCachegen(8)])
 def test_a_curve_has_six_points_or_more_in_files_of_256(codec: Codec) -> None:
     trials = curve(codec, 1024)
