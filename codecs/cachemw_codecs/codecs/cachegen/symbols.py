@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cachemw_codecs.codecs.cachegen.steps import LARGEST, Floats
 from cachemw_codecs.codecs.framing import Reader, Words
-from cachemw_codecs.coding.frequencies import FrequencyTables
+from cachemw_codecs.coding.frequencies import SYMBOLS, FrequencyTables
 from cachemw_codecs.errors import DamagedData
 
 ESCAPE = 255
@@ -24,10 +24,15 @@ Columns = NDArray[np.int32]
 
 def to_symbols(numbers: NDArray[Any], columns: Columns, tables: FrequencyTables) -> Symbols:
     """Return uint8 [rows, columns] for whole numbers of that shape, infinite ones among them."""
-    known = np.abs(numbers) <= LARGEST
-    symbols = np.where(known, numbers + LARGEST, ESCAPE).astype(np.uint8)
-    coded = tables.frequencies[columns] > 0
-    return np.where(coded[np.arange(len(columns)), symbols], symbols, np.uint8(ESCAPE))
+    # What is beyond becomes -1 or 255, and as a byte 255 either way.
+    beyond = LARGEST + 1
+    symbols: Symbols = (
+        (np.clip(numbers, -beyond, beyond) + LARGEST).astype(np.int16).astype(np.uint8)
+    )
+    coded = tables.frequencies.ravel() > 0
+    places = symbols + SYMBOLS * columns.astype(np.intp)
+    symbols[~coded.take(places)] = ESCAPE
+    return symbols
 
 
 def to_numbers(symbols: Symbols) -> Floats:
