@@ -71,21 +71,31 @@ class DeviceTables:
     """Tables as the kernels look them up.
 
     `slots`: int32 [tables, 4096], symbol x 2^24 + (frequency - 1) x 2^12 + (slot - start): one load
-    a step. `ranges`: int32 [tables, 256], frequency x 2^16 + start.
+    a step. `ranges`: int32 [tables, 256], frequency x 2^16 + start. `offsets`: float32 [tables],
+    how far toward zero of |q| a value of the table is reconstructed.
     """
 
     slots: Tensor
     ranges: Tensor
+    offsets: Tensor
 
     @classmethod
-    def of(cls, tables: FrequencyTables, device: torch.device) -> DeviceTables:
+    def of(
+        cls, tables: FrequencyTables, offsets: NDArray[np.float32], device: torch.device
+    ) -> DeviceTables:
         """Bring `tables` to `device`."""
+        if offsets.shape != (len(tables),):
+            raise InvalidInput(f"offsets: expected [{len(tables)}]")
         symbol = tables.slots.astype(np.uint32)
         rows = np.arange(len(tables))[:, None]
         frequency = tables.frequencies[rows, symbol].astype(np.uint32)
         offset = np.arange(symbol.shape[1], dtype=np.uint32) - tables.starts[rows, symbol]
         slots = (symbol << 24) | ((frequency - 1) << 12) | offset
-        return cls(_signed(slots.astype(np.uint32), device), _signed(tables.ranges, device))
+        return cls(
+            _signed(slots.astype(np.uint32), device),
+            _signed(tables.ranges, device),
+            torch.from_numpy(np.ascontiguousarray(offsets, np.float32)).to(device),
+        )
 
     def check(self, columns: NDArray[np.int32]) -> None:
         """Raise `InvalidInput` where a column names a table that is not there."""
@@ -108,7 +118,8 @@ def decode(
     """Decode streams into `symbols`; returns their status, int32 [streams], 0 where all is well.
 
     `words`: uint16, on the device. `columns`: int32 [rows, width] of checked table numbers. Where
-    `symbols` is int16, symbol - 128 is written: the quantised value. Any words are safe to decode;
+    `symbols` is float16, sign(q) (|q| - offset) of q = symbol - 128 is written, 0 where a group
+    has no token: `strides` must be those of decoding order then. Any words are safe to decode;
     starts, lengths and places must lie within the buffers, which is the caller's to see to.
     """
     status = torch.empty(streams.shape[1], dtype=torch.int32, device=words.device)
@@ -118,6 +129,7 @@ def decode(
             streams,
             columns,
             tables.slots,
+            tables.offsets,
             symbols,
             status,
             len(status),
@@ -125,7 +137,7 @@ def decode(
             strides.by_group,
             strides.by_column,
             strides.by_lane,
-            ZERO=128 if symbols.dtype == torch.int16 else 0,
+            DEQUANTISE=symbols.dtype == torch.float16,
             VOTE=words.is_cuda,
             num_warps=1,
         )

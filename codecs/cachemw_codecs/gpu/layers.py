@@ -33,8 +33,8 @@ NO_ESCAPES: NDArray[np.int64] = np.zeros((3, 0), np.int64)
 class LayerModel:
     """What calibration says of one layer, on the device.
 
-    `columns`: int32 [settings x geometry.streams, width] of tables. `inverse`: settings x
-    geometry.transforms matrices.
+    `columns`: int32 [settings x geometry.streams, width] of tables. `inverse`: geometry.transforms
+    matrices, and as many rows of steps and means a setting.
     """
 
     columns: Tensor
@@ -108,6 +108,8 @@ class LayerDecoder:
             tables.check(model.columns.cpu().numpy())
             if model.columns.shape[1] != geometry.width or model.inverse.size != geometry.size:
                 raise InvalidInput("a layer's tables and transforms do not fit the geometry")
+            if len(model.inverse.matrices) != geometry.transforms:
+                raise InvalidInput(f"expected {geometry.transforms} matrices a layer")
             if model.columns.dtype != torch.int32 or not model.columns.is_contiguous():
                 raise InvalidInput("columns: expected int32, contiguous")
         self._streams = (
@@ -138,11 +140,11 @@ class LayerDecoder:
             )
         )
         width = self._geometry.width
-        quantised = torch.empty(plan.room, dtype=torch.int16, device=self._device)
+        values = torch.empty(plan.room, dtype=torch.float16, device=self._device)
         order = Strides.decoding_order(width)
-        status = decode(words, streams, model.columns, self._tables, quantised, order)
-        put_escapes(escapes, streams, width, quantised, status)
-        inverse(quantised, units, plan.longest, width, model.inverse, cache)
+        status = decode(words, streams, model.columns, self._tables, values, order)
+        put_escapes(escapes, streams, model.columns, self._tables.offsets, values, status)
+        inverse(values, units, plan.longest, width, model.inverse, cache)
         return status
 
     def decode_layers(
@@ -171,7 +173,7 @@ class LayerDecoder:
             raise InvalidInput(f"cache: expected {list(shape)}, contiguous")
         if plan.streams[Field.COLUMNS].max(initial=-1) >= len(model.columns):
             raise DamagedData("a stream names tables that the model does not have")
-        if plan.units[Unit.MATRIX].max(initial=-1) >= len(model.inverse.matrices):
+        if plan.units[Unit.ROW].max(initial=-1) >= len(model.inverse.steps):
             raise DamagedData("a stream names a transform that the model does not have")
         if plan.capacity != cache.shape[-2]:
             raise InvalidInput(f"cache: planned for {plan.capacity} tokens")

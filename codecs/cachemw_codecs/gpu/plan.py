@@ -82,7 +82,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class LayerPlan:
-    """`streams`: see `coder.Field`. `units`: see `transform.Unit`. `room`: int16 values between.
+    """`streams`: see `coder.Field`. `units`: see `transform.Unit`. `room`: values between the two.
 
     `longest`: tokens of the longest stream, in whole groups of 32.
     """
@@ -98,8 +98,9 @@ class LayerPlan:
 def plan_layer(pieces: Sequence[Piece], geometry: Geometry, capacity: int) -> LayerPlan:
     """Plan a layer whose cache is [2, kv_heads, capacity, head_dim], keys first.
 
-    Row of `columns` for a stream: setting x geometry.streams + its number in the piece; matrix of a
-    transform likewise. Raises `DamagedData` where lengths or runs cannot be.
+    Row of `columns` for a stream: setting x geometry.streams + its number in the piece; row of
+    steps and means for a transform: setting x geometry.transforms + its number. Raises
+    `DamagedData` where lengths or runs cannot be.
     """
     lengths: list[int] = []
     tokens: list[int] = []
@@ -117,10 +118,9 @@ def plan_layer(pieces: Sequence[Piece], geometry: Geometry, capacity: int) -> La
     ]
     table = np.array(units, np.int64).reshape(-1, len(Unit)).T.copy()
     per_head = capacity * geometry.head_dim
-    heads = geometry.size // geometry.head_dim
-    # A transform's number within the setting is also its place among the heads of keys and values.
-    number = table[Unit.MATRIX] % geometry.transforms
-    table[Unit.TARGET] = number * heads * per_head + table[Unit.TARGET] * geometry.head_dim
+    # A transform's number is also its place among the heads of keys and values.
+    head = table[Unit.MATRIX] * (geometry.size // geometry.head_dim)
+    table[Unit.TARGET] = head * per_head + table[Unit.TARGET] * geometry.head_dim
     return LayerPlan(
         streams,
         table,
@@ -160,6 +160,7 @@ def _units(piece: Piece, places: NDArray[np.int64], geometry: Geometry) -> list[
                     first,
                     run.count,
                     column,
+                    number,
                     piece.setting * geometry.transforms + number,
                     run.position,
                 )

@@ -55,11 +55,19 @@ def _ranks(chosen, lower, VOTE: tl.constexpr):
 
 
 @triton.jit
+def dequantised(q, offset):
+    """Return sign(q) (|q| - offset)."""
+    size = tl.abs(q) - offset
+    return tl.where(q == 0.0, 0.0, tl.where(q < 0.0, -size, size))
+
+
+@triton.jit
 def decode_kernel(
     words,
     streams,
     columns,
     slots,
+    offsets,
     symbols,
     status,
     count,
@@ -67,10 +75,10 @@ def decode_kernel(
     by_group,
     by_column,
     by_lane,
-    ZERO: tl.constexpr,
+    DEQUANTISE: tl.constexpr,
     VOTE: tl.constexpr,
 ):
-    """Decode stream `program_id`; writes symbol - ZERO."""
+    """Decode stream `program_id`; writes symbols, or `dequantised` values in steps."""
     stream = tl.program_id(0)
     lane = tl.arange(0, 32)
     lower = (lane * 0 + 1 << lane) - 1
@@ -94,10 +102,16 @@ def decode_kernel(
         for column in range(width):
             entry = tl.load(slots + table * 4096 + (x & 4095).to(tl.int32))
             entry = entry.to(tl.uint32, bitcast=True)
+            offset = tl.load(offsets + table)
             # The next table's number is at hand before the next step asks for it.
             table = tl.load(table_of + column + 1, mask=column + 1 < width, other=0).to(tl.int32)
-            symbol = (entry >> 24).to(tl.int32) - ZERO
-            tl.store(target, symbol.to(symbols.dtype.element_ty), mask=here)
+            symbol = (entry >> 24).to(tl.int32)
+            if DEQUANTISE:
+                # Resting lanes write too, so that the transform reads nothing that nobody wrote.
+                y = tl.where(here, dequantised((symbol - 128).to(tl.float32), offset), 0.0)
+                tl.store(target, y.to(symbols.dtype.element_ty))
+            else:
+                tl.store(target, symbol.to(symbols.dtype.element_ty), mask=here)
             after = (((entry >> 12) & 4095) + 1) * (x >> 12) + (entry & 4095)
             low_now = here & (after < 32768)
             before, total = _ranks(low_now, lower, VOTE)

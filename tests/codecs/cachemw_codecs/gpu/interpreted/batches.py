@@ -32,6 +32,10 @@ def make_tables() -> FrequencyTables:
     return FrequencyTables(np.array(rows, np.uint16))
 
 
+def make_offsets() -> NDArray[np.float32]:
+    return np.array([0.4, 0.25, 0.1, 0.0, 0.05], np.float32)
+
+
 def draw(
     rng: np.random.Generator, tokens: int, columns: NDArray[np.int32], tables: FrequencyTables
 ) -> Symbols:
@@ -80,7 +84,7 @@ def decoded(
     described = describe([len(p) for p in payloads], streams.tokens, streams.rows, streams.width)
     # One word more than there is, so that the buffer is never empty.
     words = np.frombuffer(b"".join(payloads) + b"\0\0", "<u2").copy()
-    out = torch.full((room(described, streams.width),), 99, dtype=torch.int16, device=DEVICE)
+    out = torch.full((room(described, streams.width),), 99, dtype=torch.uint8, device=DEVICE)
     status = decode(
         torch.from_numpy(words).to(DEVICE),
         torch.from_numpy(described).to(DEVICE),
@@ -97,6 +101,6 @@ def decoded(
         block = flat[at : at + size].reshape(groups, streams.width, 32)
         rows = block.transpose(0, 2, 1).reshape(-1, streams.width)
         assert (rows[count:] == 99).all()  # what no token has is not written
-        found.append((rows[:count] + 128).astype(np.uint8))
+        found.append(rows[:count])
         at += size
     return found, status.tolist()

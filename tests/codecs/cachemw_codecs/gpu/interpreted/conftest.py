@@ -6,7 +6,7 @@ import torch
 from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.gpu.coder import DeviceTables
 
-from tests.codecs.cachemw_codecs.gpu.interpreted.batches import DEVICE, make_tables
+from tests.codecs.cachemw_codecs.gpu.interpreted.batches import DEVICE, make_offsets, make_tables
 
 
 @pytest.fixture(scope="session")
@@ -16,7 +16,7 @@ def tables() -> FrequencyTables:
 
 @pytest.fixture(scope="session")
 def device_tables(tables: FrequencyTables) -> DeviceTables:
-    return DeviceTables.of(tables, DEVICE)
+    return DeviceTables.of(tables, make_offsets(), DEVICE)
 
 
 @pytest.fixture

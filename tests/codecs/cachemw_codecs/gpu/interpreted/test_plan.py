@@ -33,6 +33,8 @@ def test_streams_lie_back_to_back_and_units_cover_every_head() -> None:
     rest = plan.units[Unit.TARGET] % (50 * 8) // 8
     assert rest.tolist() == [4] * 8 + [0] * 8 + [44] * 8
     assert plan.units[Unit.FIRST].tolist() == [0] * 16 + [4] * 8
+    assert plan.units[Unit.MATRIX].tolist() == list(range(8)) * 3
+    assert plan.units[Unit.ROW].tolist() == [*range(8), *range(8, 16), *range(8, 16)]
     assert plan.units[Unit.COLUMN].tolist() == [0, 8] * 12
 
 

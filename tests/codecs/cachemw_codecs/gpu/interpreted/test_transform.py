@@ -5,24 +5,25 @@ import torch
 from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.gpu.transform import Inverse
 
-VECTORS = torch.zeros(3, 16)
+MATRICES = torch.zeros(2, 48, 48)
+STEPS, MEANS = torch.zeros(6), torch.zeros(6, 48)
 
 
-@pytest.mark.parametrize("shape", [(3, 16, 32), (3, 24, 24), (3, 8, 8)])
-def test_matrices_of_sizes_that_the_kernel_does_not_know_are_refused(
-    shape: tuple[int, int, int],
+@pytest.mark.parametrize(
+    ("matrices", "steps", "means", "match"),
+    [
+        (torch.zeros(2, 48, 32), STEPS, MEANS, "multiple of 16"),
+        (torch.zeros(2, 40, 40), STEPS, MEANS, "multiple of 16"),
+        (MATRICES, torch.zeros(5), MEANS, "multiple of 2 matrices"),
+        (MATRICES, STEPS, torch.zeros(5, 48), "expected"),
+        (MATRICES, STEPS.double(), MEANS, "float32"),
+        # What torch.linalg.qr returns: read as it lies in memory, it would be the transpose.
+        (MATRICES.transpose(1, 2), STEPS, MEANS, "matrices: not contiguous"),
+    ],
+)
+def test_what_the_kernel_would_misread_is_refused(
+    matrices: torch.Tensor, steps: torch.Tensor, means: torch.Tensor, match: str
 ) -> None:
-    vectors = torch.zeros(shape[:2])
-    with pytest.raises(InvalidInput, match="power of two"):
-        Inverse(torch.zeros(shape), vectors, vectors)
-
-
-def test_vectors_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"means: expected \[3, 16\]"):
-        Inverse(torch.zeros(3, 16, 16), VECTORS, torch.zeros(2, 16))
-
-
-def test_a_transposed_matrix_is_refused_rather_than_misread() -> None:
-    assert Inverse(torch.zeros(3, 16, 16), VECTORS, VECTORS).size == 16
-    with pytest.raises(InvalidInput, match="matrices: not contiguous"):
-        Inverse(torch.zeros(3, 16, 16).transpose(1, 2), VECTORS, VECTORS)
+    assert Inverse(MATRICES, STEPS, MEANS).size == 48
+    with pytest.raises(InvalidInput, match=match):
+        Inverse(matrices, steps, means)
