@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cachemw_codecs.codecs.base import Codec
 from cachemw_codecs.command.calibrators import CALIBRATORS
+from cachemw_codecs.errors import InvalidInput, UnsupportedFormat
 from cachemw_codecs.table import open_codec
 from torch import Tensor
 
@@ -43,12 +44,16 @@ class Catalogue:
         if name not in CALIBRATORS:
             return open_codec(name, None)
         path = self.path(name)
-        if self.anew or not path.exists():
-            print(f"... calibrating {name} for {self.subject.name}", file=sys.stderr, flush=True)
-            data = CALIBRATORS[name](self.subject.model, self._texts())
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(data)
-        return open_codec(name, path.read_bytes())
+        if path.exists() and not self.anew:
+            try:
+                return open_codec(name, path.read_bytes())
+            except (InvalidInput, UnsupportedFormat):
+                pass  # of an older format
+        print(f"... calibrating {name} for {self.subject.name}", file=sys.stderr, flush=True)
+        data = CALIBRATORS[name](self.subject.model, self._texts())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return open_codec(name, data)
 
     def path(self, name: str) -> Path:
         """Where a codec's calibration file lies."""

@@ -3,7 +3,9 @@ import lzma
 from pathlib import Path
 
 import pytest
-from cachemw_codecs.errors import TablesMissing
+from cachemw_codecs.codecs.base import Codec
+from cachemw_codecs.codecs.raw import Raw
+from cachemw_codecs.errors import InvalidInput, TablesMissing
 
 from loadtests.kv.quality import catalogue as module
 from loadtests.kv.quality.catalogue import Catalogue
@@ -40,6 +42,25 @@ def test_a_codec_is_calibrated_once(
     assert len(calls) == 2
     assert model is subject.model
     assert len(texts) == 5
+
+
+def test_a_file_of_an_older_format_is_made_anew(
+    subject: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lzma.open(tmp_path / "novels.txt.xz", "wt") as file:
+        file.write("\0".join("Some words of a novel. " * 300 for _ in range(3)))
+
+    def open_codec(_name: str, tables: bytes) -> Codec:
+        if tables != b"new":
+            raise InvalidInput("format 1")
+        return Raw()
+
+    monkeypatch.setattr(module, "CALIBRATORS", {"cachegen": lambda *_: b"new"})
+    monkeypatch.setattr(module, "open_codec", open_codec)
+    catalogue = Catalogue(subject, tmp_path / "novels.txt.xz", tmp_path, windows=5)
+    catalogue.path("cachegen").write_bytes(b"old")
+    catalogue.open("cachegen")
+    assert catalogue.path("cachegen").read_bytes() == b"new"
 
 
 def test_what_nothing_calibrates_is_missing(
