@@ -22,7 +22,9 @@ Own design, where the paper is silent:
   rounded up to an eighth of an octave and entropy-coded like everything else.
 * Levels multiply the bins by 1, 3, 5, 11, 17, 25 and 41 elevenths; "medium" is the paper's.
 * Values that no symbol stands for are kept as they are, behind the streams.
-* `delta=False` at profiling gives the same codec without anchors: each token is coded directly.
+* `delta=False` at profiling gives the same codec without anchors: each token is coded directly. On
+  the lab model that is the smaller one at every quality, because neighbouring tokens are hardly
+  alike there and an anchor of 8 bits is dear (same report).
 """
 
 from cachemw_codecs.codecs.cachegen.codec import CacheGen
