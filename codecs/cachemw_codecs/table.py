@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from cachemw_codecs.codecs.base import Codec
@@ -14,6 +15,7 @@ from cachemw_codecs.codecs.raw import Raw
 from cachemw_codecs.codecs.transform import Transform
 from cachemw_codecs.codecs.zstd import Zstd
 from cachemw_codecs.errors import TablesMissing, UnsupportedFormat
+from cachemw_codecs.fingerprint import DIGEST_BYTES
 
 PLAIN: Mapping[str, Callable[[], Codec]] = MappingProxyType(
     {"raw": Raw, "lossless": Lossless, "int8": Int8, "fp8": Fp8, "zstd": Zstd}
@@ -24,6 +26,29 @@ CALIBRATED: Mapping[str, Callable[[bytes], Codec]] = MappingProxyType(
 """Those that take the contents of a calibration file."""
 
 NAMES = (*PLAIN, *CALIBRATED)
+
+
+class Codecs:
+    """What a reader of containers takes: codecs by name and by the hash of their tables.
+
+    `files`: contents of calibration files, of any codecs. Safe to use from several threads.
+    """
+
+    def __init__(self, files: Iterable[bytes] = ()) -> None:
+        self._by_hash = {tables_hash(file): file for file in files}
+
+    def __call__(self, name: str, tables: bytes) -> Codec:
+        """Open the codec; raises `TablesMissing` where no file has this hash."""
+        if name not in CALIBRATED:
+            return open_codec(name)
+        if tables not in self._by_hash:
+            raise TablesMissing(f"{name}: no calibration file with hash {tables.hex()}")
+        return open_codec(name, self._by_hash[tables])
+
+
+def tables_hash(file: bytes) -> bytes:
+    """Return the 16 bytes that name a calibration file."""
+    return hashlib.sha256(file).digest()[:DIGEST_BYTES]
 
 
 def open_codec(name: str, tables: bytes | None = None) -> Codec:

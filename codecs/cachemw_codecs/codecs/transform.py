@@ -1,9 +1,10 @@
 """Ours: decorrelated where errors cost equally, one step for all, rANS with parametric tables.
 
 A chunk's tokens are cut into pieces (`transform.zones`): a first token, the next three, the body,
-and where the chunk ends the context the last 256, 64 and 8. Of each piece every layer's keys, and
-its values, are brought into the coordinates of the calibration file, quantised with the step of
-level and piece, and coded with the table that fits each coordinate's scale in steps.
+and where the chunk ends the context the last 256, 64 and 16. Of each piece every layer's keys, and
+its values, are brought into the coordinates of the calibration file and, 16 tokens at a time, into
+frequencies; quantised with the step of level, piece and frequency; and coded with the table that
+fits each coordinate's scale in steps.
 
 Source: own design, after KVTC (arXiv 2511.01815: PCA of keys before RoPE, bits by importance). Ours
 has the metric of the model's own answers in place of the Euclidean one, and one step and an entropy
@@ -22,13 +23,14 @@ from torch import Tensor
 
 from cachemw_codecs.codecs.base import LADDER, Codec
 from cachemw_codecs.coding import rans
-from cachemw_codecs.errors import InvalidInput
+from cachemw_codecs.errors import DamagedData, InvalidInput
 from cachemw_codecs.kv import LayerKV, LayerShape, by_head, by_token, require_finite
 from cachemw_codecs.transform import payload as form
+from cachemw_codecs.transform.blocks import BLOCK
 from cachemw_codecs.transform.coordinates import Place, analyse, synthesise
 from cachemw_codecs.transform.quantise import dequantise, quantise
 from cachemw_codecs.transform.tables import TransformTables
-from cachemw_codecs.transform.zones import pieces
+from cachemw_codecs.transform.zones import by_block, pieces
 
 _KINDS = (0, 1)
 """Keys, values."""
@@ -54,7 +56,9 @@ class Transform(Codec):
     def encode_layer(self, layer: int, kv: LayerKV, level: str) -> bytes:
         """Encode; values further out than 32 767 steps are brought there."""
         at = self.require_level(level)
-        self._require_fit(layer, kv.shape)
+        misfit = self._misfit(layer, kv.shape)
+        if misfit:
+            raise InvalidInput(misfit)
         require_finite(kv)
         rows = [by_token(part).float().numpy() for part in (kv.keys, kv.values)]
         made: list[form.Piece] = []
@@ -65,8 +69,8 @@ class Transform(Codec):
             for kind in _KINDS:
                 place = Place(layer, kind, at, piece.setting)
                 y = analyse(self._tables, place, rows[kind][piece.start : piece.stop])
-                for columns, classes in self._streams(place):
-                    coded = quantise(y[:, columns], self._tables.codable[classes])
+                for channels, classes in self._streams(place):
+                    coded = quantise(_columns(y, channels), self._tables.codable[classes])
                     escapes.add(len(streams), coded.places, coded.values)
                     streams.append(rans.encode(coded.symbols, classes, self._tables.coder))
             lengths = tuple(len(stream) for stream in streams[first:])
@@ -76,7 +80,9 @@ class Transform(Codec):
     def decode_layer(self, layer: int, payload: bytes, shape: LayerShape, level: str) -> LayerKV:
         """Decode with float32 arithmetic."""
         at = self.require_level(level)
-        self._require_fit(layer, shape)
+        misfit = self._misfit(layer, shape)
+        if misfit:
+            raise DamagedData(misfit)
         data = form.read(payload, shape.tokens, shape.channels, self._width)
         streams = data.each_stream()
         rows = np.empty((2, shape.tokens, shape.channels), np.float32)
@@ -85,33 +91,41 @@ class Transform(Codec):
             end = begin + piece.tokens
             for kind in _KINDS:
                 place = Place(layer, kind, at, piece.setting)
-                y = np.empty((piece.tokens, shape.channels), np.float32)
-                for columns, classes in self._streams(place):
+                block = BLOCK if by_block(piece.setting) else 1
+                y = np.empty((piece.tokens // block, block, shape.channels), np.float32)
+                for channels, classes in self._streams(place):
                     stream = next(streams)
-                    symbols = rans.decode(stream.coded, piece.tokens, classes, self._tables.coder)
-                    y[:, columns] = dequantise(
+                    symbols = rans.decode(stream.coded, len(y), classes, self._tables.coder)
+                    y[:, :, channels] = dequantise(
                         symbols, stream.places, stream.values, self._tables.offsets[classes]
-                    )
+                    ).reshape(len(y), block, -1)
                 rows[kind, begin:end] = synthesise(self._tables, place, y)
             begin = end
         return LayerKV(_as_part(rows[0], shape), _as_part(rows[1], shape))
 
     def _streams(self, place: Place) -> Iterator[tuple[slice, NDArray[np.int32]]]:
-        """Which columns each stream of a piece's keys or values has, and their classes."""
+        """Which channels each stream of a piece's keys or values has, and its columns' classes."""
         classes = self._tables.classes(place.layer, place.kind, place.level, place.setting)
-        for start in range(0, len(classes), self._width):
-            columns = slice(start, start + self._width)
-            yield columns, classes[columns]
+        for start in range(0, classes.shape[1], self._width):
+            channels = slice(start, start + self._width)
+            yield channels, classes[:, channels].ravel()
 
-    def _require_fit(self, layer: int, shape: LayerShape) -> None:
+    def _misfit(self, layer: int, shape: LayerShape) -> str:
+        """Say why the layer is not one of the calibrated model's; empty where it is."""
         tables = self._tables
         if not 0 <= layer < tables.layers:
-            raise InvalidInput(f"layer: {layer}, but the calibrated model has {tables.layers}")
+            return f"layer: {layer}, but the calibrated model has {tables.layers}"
         if (shape.kv_heads, shape.channels) != (tables.kv_heads, tables.channels):
-            raise InvalidInput(
+            return (
                 f"kv_heads x head_dim: {shape.kv_heads} x {shape.head_dim}, but the calibrated "
                 f"model has {tables.kv_heads} x {tables.channels // tables.kv_heads}"
             )
+        return ""
+
+
+def _columns(y: NDArray[np.float32], channels: slice) -> NDArray[np.float32]:
+    """[rows, frequencies, C] -> the columns of a stream, [rows, frequencies x channels]."""
+    return y[:, :, channels].reshape(len(y), -1)
 
 
 def _as_part(rows: NDArray[np.float32], shape: LayerShape) -> Tensor:

@@ -4,9 +4,12 @@
     sensitivity.py   how much the model's answer suffers from an error in each coordinate
     basis.py         the coordinates: Karhunen-Loeve in the metric of that sensitivity
     classes.py       parametric frequency tables by scale and shape
-    fitting.py       which table each coordinate has; which step each level
+    blocks.py        sixteen tokens at a time, by frequency
+    fitting.py       which table each coordinate has; steps by place and by frequency
+    levels.py        steps by level, from the divergence they cause
     tables.py        the calibration file
     zones.py         which tokens get finer steps: sinks, and the end of the context
+    coordinates.py   rows to coordinates in steps, and back
     quantise.py      dead-zone quantisation and its undoing
     payload.py       the bytes of one layer
 

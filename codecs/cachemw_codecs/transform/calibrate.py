@@ -1,14 +1,15 @@
 """A model and some text to the calibration file of `transform`. Own design.
 
-Minutes on a CPU for a small model: each text is read once forward and its last part backward. A
-dozen texts of a thousand tokens do; what they are about matters little, their length should be that
-of the contexts to be compressed.
+Minutes on a CPU for a small model: each text is read once forward and its last part backward, and a
+few of them a dozen times more behind coded caches. A dozen texts of a thousand tokens do; their
+length should be that of the contexts to be compressed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,14 +20,24 @@ from cachemw_codecs.codecs.base import LADDER
 from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.transform import classes, fitting
 from cachemw_codecs.transform.basis import synthesis
-from cachemw_codecs.transform.sensitivity import Observed, energies, metric, observe
+from cachemw_codecs.transform.blocks import BLOCK, forward
+from cachemw_codecs.transform.levels import divergence_of, level_shifts
+from cachemw_codecs.transform.sensitivity import (
+    Observed,
+    Reading,
+    energies,
+    frequency_weights,
+    gradient_blocks,
+    metric,
+    observe,
+)
 from cachemw_codecs.transform.tables import TransformTables
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-_SAMPLE = 2048
-"""Tokens of each layer's sample that tables and steps are fitted to."""
+_FOR_LEVELS = 4
+"""Texts that levels are measured on."""
 _BESIDE_SINKS = 4
 
 
@@ -39,54 +50,92 @@ def calibrate(model: PreTrainedModel, texts: Sequence[Tensor], seed: int = 0) ->
     if not texts:
         raise InvalidInput("texts: none to calibrate with")
     generator = torch.Generator().manual_seed(seed)
-    read = [observe(model, ids, generator) for ids in texts]
-    by_layer = list(zip(*(layers for layers, _ in read), strict=True))
-    parts = [[layer[kind] for layer in text] for text in by_layer for kind in (0, 1)]
-    continuation = sum(ahead for _, ahead in read) / len(read)
-    prefix = sum(len(text.rows) for text in parts[0]) / len(read)
-    heads = _kv_heads(model)
-    return fit(parts, prefix / continuation, heads).save()
+    readings = [observe(model, ids, generator) for ids in texts]
+    fitted = fit(readings, _kv_heads(model))
+    measured = readings[:: -(-len(readings) // _FOR_LEVELS)]
+
+    def divergence(shift: int) -> float:
+        return divergence_of(model, measured, fitted, shift)
+
+    shifts = level_shifts(divergence, start=0)
+    return replace(fitted, level_shifts=shifts).save()
 
 
-def fit(parts: Sequence[Sequence[Observed]], ratio: float, kv_heads: int) -> TransformTables:
-    """Fit everything. `parts`: layer by layer, keys then values, each over all texts.
+def fit(readings: Sequence[Reading], kv_heads: int) -> TransformTables:
+    """Fit everything but the levels, which all have the step 1: the median coordinate's deviation.
 
-    `ratio`: tokens of prefix for each of continuation.
+    Such a step costs about a bit a value.
     """
-    energy = energies([list(text) for text in zip(*parts, strict=True)])
-    bases, means, samples = [], [], []
-    for part in parts:
-        rows = np.concatenate([text.rows[_BESIDE_SINKS:] for text in part]).astype(np.float64)
-        mean = rows.mean(axis=0)
-        basis = synthesis(np.cov(rows, rowvar=False, bias=True), metric(part, energy))
-        means.append((mean, np.mean([text.rows[0] for text in part], axis=0)))
-        bases.append(basis)
-        samples.append(_coordinates(rows - mean, basis))
-    shifts = fitting.step_shifts(samples, ratio)
-    medium = int(shifts[LADDER.index("medium")])
-    unit = float(np.exp2(medium / classes.STEPS_PER_OCTAVE))
-    fitted = [fitting.shapes_and_deviations(sample / np.float32(unit)) for sample in samples]
-
-    def stacked(of_parts: list[NDArray[np.generic]]) -> NDArray[np.generic]:
-        return np.stack(of_parts).reshape(len(parts) // 2, 2, *of_parts[0].shape)
-
+    energy = energies(readings)
+    parts = [
+        _Part.of(texts, energy)
+        for texts in zip(*(reading.parts for reading in readings), strict=True)
+    ]
+    median = np.median(np.stack([part.deviations[1:] for part in parts]))
+    octaves = np.rint(np.log2(max(float(median), 1e-30)) * classes.STEPS_PER_OCTAVE)
+    unit = np.exp2(octaves / classes.STEPS_PER_OCTAVE)
+    scales = [classes.nearest_scale(part.deviations / unit) for part in parts]
     return TransformTables(
-        synthesis=stacked([unit * basis for basis in bases]).astype(np.float16),
-        means=np.stack([stacked([pair[i] for pair in means]) for i in (0, 1)]).astype(np.float32),
-        scales=stacked([fitting.scales_of(deviation) for _, deviation in fitted]).astype(np.int16),
-        shapes=stacked([shape for shape, _ in fitted]).astype(np.uint8),
+        synthesis=_by_layer([unit * part.synthesis for part in parts]).astype(np.float16),
+        means=np.stack(
+            [_by_layer([part.mean for part in parts]), _by_layer([part.first for part in parts])]
+        ).astype(np.float32),
+        scales=np.clip(_by_layer(scales), -128, 127).astype(np.int8),
+        shapes=_by_layer([part.shapes for part in parts]),
+        frequency_shifts=_by_layer([part.frequency_shifts for part in parts]),
         frequencies=classes.tables(),
         offsets=classes.offsets(),
-        level_shifts=(shifts - medium).astype(np.int32),
+        level_shifts=np.zeros(len(LADDER), np.int32),
         zone_shifts=fitting.zone_shifts(energy),
         kv_heads=kv_heads,
     )
 
 
-def _coordinates(centred: NDArray[np.float64], basis: NDArray[np.float64]) -> fitting.Rows:
-    """Bring a sample of the tokens, evenly spread, into the basis: float32 [tokens, C]."""
-    every = max(1, len(centred) // _SAMPLE)
-    return np.linalg.solve(basis.T, centred[::every].T).T.astype(np.float32)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Keys or values of one layer, fitted. `deviations`: [17, C], of a token, then by frequency."""
+
+    synthesis: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    first: NDArray[np.float64]
+    deviations: NDArray[np.float64]
+    shapes: NDArray[np.uint8]
+    frequency_shifts: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, texts: Sequence[Observed], energy: NDArray[np.float64]) -> _Part:
+        gradients = gradient_blocks(texts, energy)
+        weights = frequency_weights(gradients)
+        rows = np.concatenate([text.rows[_BESIDE_SINKS:] for text in texts])
+        mean = rows.mean(axis=0, dtype=np.float64)
+        blocks = np.concatenate([_blocks(text.rows - mean) for text in texts])
+        weighted = (blocks * np.sqrt(weights)[:, None]).reshape(-1, len(mean))
+        basis = synthesis(weighted.T @ weighted / len(weighted), metric(gradients, weights))
+        analysis = np.linalg.inv(basis)
+        tokens, by_frequency = (rows - mean) @ analysis, blocks @ analysis
+        # The shape of what varies fast, which most of the coefficients are.
+        shapes = fitting.shapes(by_frequency[:, BLOCK // 2 :].reshape(-1, len(mean)))
+        samples = [tokens, *by_frequency.transpose(1, 0, 2)]
+        return cls(
+            basis,
+            mean,
+            np.mean([text.rows[0] for text in texts], axis=0, dtype=np.float64),
+            np.stack([fitting.deviations(sample, shapes) for sample in samples]),
+            shapes,
+            fitting.frequency_shifts(weights),
+        )
+
+
+def _blocks(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tokens behind the sinks by block and frequency: [blocks, 16, C]."""
+    behind = centred[_BESIDE_SINKS:]
+    whole = len(behind) - len(behind) % BLOCK
+    return forward(behind[:whole].astype(np.float32)).astype(np.float64)
+
+
+def _by_layer(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    """Keys and values in turn -> [layers, 2, ...]."""
+    return np.stack(parts).reshape(len(parts) // 2, 2, *parts[0].shape)
 
 
 def _kv_heads(model: PreTrainedModel) -> int:

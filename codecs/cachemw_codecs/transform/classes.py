@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaln
+from scipy.special import gammainc, gammaln  # type: ignore[import-untyped]
 
 from cachemw_codecs.coding.frequencies import SYMBOLS, quantised
 

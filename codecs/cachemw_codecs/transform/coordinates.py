@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from cachemw_codecs.transform.blocks import backward, forward
 from cachemw_codecs.transform.tables import TransformTables
+from cachemw_codecs.transform.zones import by_block
 
 Rows = NDArray[np.float32]
 
@@ -24,17 +26,27 @@ class Place:
 
 
 def analyse(tables: TransformTables, at: Place, rows: Rows) -> Rows:
-    """[tokens, C] keys or values -> coordinates in steps, same shape."""
+    """[tokens, C] keys or values -> coordinates in steps, [rows, columns / C, C].
+
+    Where the setting takes tokens by the block: [blocks, 16 frequencies, C]; else [tokens, 1, C].
+    """
     centred = rows - tables.mean(at.layer, at.kind, at.setting)
     y = _matmul(centred, tables.analysis[at.layer, at.kind])
-    return y / np.float32(tables.step(at.level, at.setting))
+    rows_of_y = forward(y) if by_block(at.setting) else y[:, None]
+    return rows_of_y / _steps(tables, at)
 
 
 def synthesise(tables: TransformTables, at: Place, y: Rows) -> Rows:
     """Undo `analyse`."""
-    scaled = y * np.float32(tables.step(at.level, at.setting))
-    back = _matmul(scaled, tables.synthesis[at.layer, at.kind].astype(np.float32))
+    scaled = y * _steps(tables, at)
+    tokens = backward(scaled) if by_block(at.setting) else scaled[:, 0]
+    back = _matmul(tokens, tables.synthesis[at.layer, at.kind].astype(np.float32))
     return back + tables.mean(at.layer, at.kind, at.setting)
+
+
+def _steps(tables: TransformTables, at: Place) -> Rows:
+    """float32 [16 or 1, 1]."""
+    return tables.steps(at.layer, at.kind, at.level, at.setting)[:, None]
 
 
 def _matmul(a: Rows, b: Rows) -> Rows:

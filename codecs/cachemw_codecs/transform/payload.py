@@ -5,10 +5,12 @@ Little-endian:
     pieces          u16
     escapes         u32
     each piece      u32 tokens, u8 setting, then u16 a stream: its length in 16-bit words
-    each escape     u32 stream, u16 place in it (token x columns + column), i16 value
-    the streams     piece by piece; of each the keys' columns, then the values'
+    each escape     u32 stream, u16 place in it (row x columns + column), i16 value
+    the streams     piece by piece; of each the keys', then the values'
 
-Streams are those of `coding.rans`. Every length is checked before anything is made of it.
+A stream (`coding.rans`) has `stream_width` channels of one piece. Where the setting takes tokens by
+the block, a row is a block and its columns are those channels at frequency 0, then 1, ...; else a
+row is a token. Every length is checked before anything is made of it.
 """
 
 from __future__ import annotations
@@ -21,12 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cachemw_codecs.errors import DamagedData
-from cachemw_codecs.transform.zones import BLOCK, SETTINGS
+from cachemw_codecs.transform.blocks import BLOCK
+from cachemw_codecs.transform.zones import LONGEST, SETTINGS, by_block
 
 _HEAD = struct.Struct("<HI")
 _ESCAPE = np.dtype([("stream", "<u4"), ("place", "<u2"), ("value", "<i2")])
 WIDEST = 128
-"""Most columns of a stream: with `BLOCK` tokens its places fit 16 bits."""
+"""Most channels of a stream: with `LONGEST` tokens its places fit 16 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Payload:
 
 
 def stream_width(channels: int) -> int:
-    """Columns of a stream: the largest divisor of `channels` within `WIDEST`."""
+    """Return the channels of a stream: the largest divisor of `channels` within `WIDEST`."""
     return max(width for width in range(1, min(channels, WIDEST) + 1) if channels % width == 0)
 
 
@@ -143,7 +146,8 @@ def _piece(view: memoryview) -> Piece:
 
 def _check_pieces(pieces: Sequence[Piece], tokens: int) -> None:
     for number, piece in enumerate(pieces):
-        if not 1 <= piece.tokens <= BLOCK or piece.setting >= SETTINGS:
+        known = 1 <= piece.tokens <= LONGEST and piece.setting < SETTINGS
+        if not known or (by_block(piece.setting) and piece.tokens % BLOCK):
             raise DamagedData(
                 f"piece {number}: {piece.tokens} tokens with setting {piece.setting} cannot be"
             )

@@ -15,7 +15,7 @@ MOST = 32767
 
 @dataclass(frozen=True, slots=True)
 class Quantised:
-    """`symbols`: uint8 [tokens, columns]. `places`, `values`: flat indices and int16 of escapes."""
+    """`symbols`: uint8 [rows, columns]. `places`, `values`: flat indices and int16 of escapes."""
 
     symbols: NDArray[np.uint8]
     places: NDArray[np.int64]
@@ -23,7 +23,7 @@ class Quantised:
 
 
 def quantise(y: NDArray[np.float32], codable: NDArray[np.bool_]) -> Quantised:
-    """Quantise `y`, float32 [tokens, columns] in steps.
+    """Quantise `y`, float32 [rows, columns] in steps.
 
     `codable`: bool [columns, 256], which symbols the column's table has.
     """
@@ -43,7 +43,7 @@ def dequantise(
     values: NDArray[np.int16],
     offsets: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Return float32 [tokens, columns] in steps: sign(q) (|q| - offset of the column).
+    """Return float32 [rows, columns] in steps: sign(q) (|q| - offset of the column).
 
     `places` must lie within `symbols`.
     """

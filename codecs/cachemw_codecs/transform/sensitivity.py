@@ -22,15 +22,16 @@ from torch import Tensor
 from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.hf import capture, differentiable_logits, restore
 from cachemw_codecs.kv import LayerKV, by_token
-from cachemw_codecs.transform.zones import BODY, SETTINGS, zones
+from cachemw_codecs.transform.blocks import BLOCK, forward
+from cachemw_codecs.transform.zones import BODY, SETTINGS, by_block, zones
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-FEWEST_TOKENS = 64
-"""Of a text."""
 CONTINUATION = 256
 """Tokens of each text, at most a fifth, that are read as the continuation."""
+FEWEST_TOKENS = 480
+"""Of a text: its prefix has a body between sinks and tail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +45,27 @@ class Observed:
     gradients: NDArray[np.float32]
 
 
-def observe(
-    model: PreTrainedModel, ids: Tensor, generator: torch.Generator
-) -> tuple[list[tuple[Observed, Observed]], int]:
-    """Read a text, int64 [tokens]: by layer, keys and values; and the continuation's length.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One text: its prefix's cache, and what the model expects behind it.
 
-    Raises `InvalidInput` for a text that is too short.
+    `parts`: layer by layer, keys then values. `rest`: int64 [tokens] of the continuation.
+    `expected`: log-probabilities [tokens, vocabulary], float32.
     """
+
+    parts: tuple[Observed, ...]
+    positions: Tensor
+    rest: Tensor
+    expected: Tensor
+
+
+def observe(model: PreTrainedModel, ids: Tensor, generator: torch.Generator) -> Reading:
+    """Read a text, int64 [tokens]. Raises `InvalidInput` for one that is too short."""
     if ids.numel() < FEWEST_TOKENS:
         raise InvalidInput(f"text: {ids.numel()} tokens, at least {FEWEST_TOKENS} are needed")
     ahead = min(CONTINUATION, ids.numel() // 5)
-    prefix, rest = ids[:-ahead], ids[-ahead:]
-    captured = capture(model, prefix)
+    rest = ids[-ahead:]
+    captured = capture(model, ids[:-ahead])
     leaves = [
         LayerKV(
             layer.keys.detach().clone().requires_grad_(True),
@@ -70,42 +80,59 @@ def observe(
         total = logs.gather(-1, drawn.to(logs.device)).sum()
         parts = [part for leaf in leaves for part in (leaf.keys, leaf.values)]
         gradients = torch.autograd.grad(total, parts)
-    seen = [
+    seen = tuple(
         Observed(_rows(part), _rows(gradient))
         for part, gradient in zip(parts, gradients, strict=True)
-    ]
-    return list(zip(seen[::2], seen[1::2], strict=True)), ahead
+    )
+    return Reading(seen, captured.positions, rest, logs.detach())
 
 
-def energies(observed: Sequence[Sequence[Observed]]) -> NDArray[np.float64]:
+def energies(readings: Sequence[Reading]) -> NDArray[np.float64]:
     """Return float64 [SETTINGS]: how much more than the body's each setting's tokens matter.
 
     The geometric mean over layers, keys and values, of mean squared gradients; over all texts.
     Settings that no text has tokens of get 1.
     """
     logs = np.zeros(SETTINGS)
-    for part in zip(*observed, strict=True):
+    parts = list(zip(*(reading.parts for reading in readings), strict=True))
+    for part in parts:
         sums, counts = np.zeros(SETTINGS), np.zeros(SETTINGS)
         for text in part:
             squares = np.square(text.gradients.astype(np.float64)).mean(axis=1)
             for zone in zones(len(squares), ends_context=True):
                 sums[zone.setting] += squares[zone.start : zone.stop].sum()
                 counts[zone.setting] += zone.tokens
-        means = np.where(counts > 0, sums / np.maximum(counts, 1), sums[BODY] / counts[BODY])
-        logs += np.log(np.maximum(means, 1e-300) / max(means[BODY], 1e-300)) / len(observed[0])
+        body = max(sums[BODY] / counts[BODY], 1e-300)
+        means = np.where(counts > 0, sums / np.maximum(counts, 1), body)
+        logs += np.log(np.maximum(means, 1e-300) / body) / len(parts)
     return np.exp(logs)
 
 
-def metric(texts: Sequence[Observed], energy: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return W [C, C]: the mean outer product of gradients, brought to a token of the body."""
-    total: NDArray[np.float64] = np.zeros((texts[0].rows.shape[1],) * 2)
-    count = 0
-    for text in texts:
-        for zone in zones(len(text.rows), ends_context=True):
-            part = text.gradients[zone.start : zone.stop].astype(np.float64)
-            total += part.T @ part / energy[zone.setting]
-        count += len(text.rows)
-    return total / count
+def gradient_blocks(texts: Sequence[Observed], energy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return all gradients by block and frequency, [blocks, 16, C].
+
+    Brought to the size of those of the body: `energy`, see `energies`.
+    """
+    blocks = [
+        forward(text.gradients[zone.start : zone.stop]) / np.sqrt(energy[zone.setting])
+        for text in texts
+        for zone in zones(len(text.gradients), ends_context=True)
+        if by_block(zone.setting)
+    ]
+    return np.concatenate(blocks).astype(np.float64)
+
+
+def frequency_weights(blocks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return float64 [16], mean 1: how much each frequency's errors cost. See `gradient_blocks`."""
+    energy = np.square(blocks).mean(axis=(0, 2))
+    mean = float(energy.mean())
+    return energy / mean if mean > 0 else np.ones(BLOCK)
+
+
+def metric(blocks: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return W [C, C]: the mean outer product of gradients, all frequencies brought to weight 1."""
+    flat = (blocks / np.sqrt(np.maximum(weights, 1e-12))[:, None]).reshape(-1, blocks.shape[2])
+    return np.asarray(flat.T @ flat / len(flat))
 
 
 def _rows(part: Tensor) -> NDArray[np.float32]:

@@ -2,14 +2,16 @@
 
 A safetensors file. C: channels of a layer's keys, kv_heads x head_dim; index 0 keys, 1 values.
 
-    synthesis     float16 [layers, 2, C, C]   x = mean + y @ synthesis, y in steps of level `medium`
+    synthesis     float16 [layers, 2, C, C]   x = mean + y @ synthesis, y in steps of shift 0
     means         float32 [2, layers, 2, C]   of all tokens but the first; of the first
-    scales        int16   [layers, 2, C]      standard deviation of each coordinate, on the grid
+    scales        int8    [layers, 2, 17, C]  standard deviation of each coordinate, on the
+                                              grid: of tokens, then of each frequency
     shapes        uint8   [layers, 2, C]      of `classes`
+    frequency_shifts  int8  [layers, 2, 16]   step of a frequency, in quarter octaves
     frequencies   uint16  [classes, 256]
     offsets       float32 [classes]
     level_shifts  int32   [7]                 step of a level, in quarter octaves, finest first
-    zone_shifts   int32   [6]                 step of a setting of `zones`, likewise, added
+    zone_shifts   int32   [7]                 step of a setting of `zones`, likewise, added
 """
 
 from __future__ import annotations
@@ -30,8 +32,9 @@ from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.fingerprint import DIGEST_BYTES
 from cachemw_codecs.kv import MAX_CHANNELS
+from cachemw_codecs.transform.blocks import BLOCK
 from cachemw_codecs.transform.classes import CLASSES, SCALES, SHAPES, STEPS_PER_OCTAVE
-from cachemw_codecs.transform.zones import FIRST, SETTINGS
+from cachemw_codecs.transform.zones import FIRST, SETTINGS, by_block
 
 _FORMAT = "1"
 _LARGEST_SHIFT = 400
@@ -44,8 +47,9 @@ class TransformTables:
 
     synthesis: NDArray[np.float16]
     means: NDArray[np.float32]
-    scales: NDArray[np.int16]
+    scales: NDArray[np.int8]
     shapes: NDArray[np.uint8]
+    frequency_shifts: NDArray[np.int8]
     frequencies: NDArray[np.uint16]
     offsets: NDArray[np.float32]
     level_shifts: NDArray[np.int32]
@@ -58,8 +62,9 @@ class TransformTables:
         wanted = {
             "synthesis": (np.float16, (layers, 2, channels, channels)),
             "means": (np.float32, (2, layers, 2, channels)),
-            "scales": (np.int16, (layers, 2, channels)),
+            "scales": (np.int8, (layers, 2, 1 + BLOCK, channels)),
             "shapes": (np.uint8, (layers, 2, channels)),
+            "frequency_shifts": (np.int8, (layers, 2, BLOCK)),
             "frequencies": (np.uint16, (CLASSES, 256)),
             "offsets": (np.float32, (CLASSES,)),
             "level_shifts": (np.int32, (len(LADDER),)),
@@ -85,24 +90,22 @@ class TransformTables:
             about = _metadata(data)
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InvalidInput(f"tables: not a calibration file of transform: {error}") from error
-        if about.get("codec") != "transform" or about.get("format") != _FORMAT:
+        version, _, heads = about.get("transform", "").partition(" ")
+        if version != _FORMAT or not heads.isdecimal() or not int(heads):
             raise InvalidInput(
-                f"tables: written for {about.get('codec')!r}, format {about.get('format')!r}; "
-                f"expected 'transform', format {_FORMAT!r}"
+                f"tables: {about} is not that of a calibration file of transform, format {_FORMAT}"
             )
         names = cls.__dataclass_fields__.keys() - {"kv_heads", "digest"}
         if tensors.keys() != names:
             raise InvalidInput(f"tables: expected {', '.join(sorted(names))}")
-        heads = about.get("kv_heads", "")
-        if not heads.isdecimal() or not int(heads):
-            raise InvalidInput(f"tables: kv_heads is {heads!r}")
         digest = hashlib.sha256(data).digest()[:DIGEST_BYTES]
         return cls(**tensors, kv_heads=int(heads), digest=digest)
 
     def save(self) -> bytes:
         """Return the file; `load` of it is equal but for the digest."""
         names = self.__dataclass_fields__.keys() - {"kv_heads", "digest"}
-        about = {"codec": "transform", "format": _FORMAT, "kv_heads": str(self.kv_heads)}
+        # One value: safetensors writes several in any order, and the file's hash is its name.
+        about = {"transform": f"{_FORMAT} {self.kv_heads}"}
         return save({name: getattr(self, name) for name in sorted(names)}, metadata=about)
 
     @property
@@ -126,18 +129,27 @@ class TransformTables:
         return self.frequencies > 0
 
     def classes(self, layer: int, kind: int, level: int, setting: int) -> NDArray[np.int32]:
-        """Return int32 [C]: the class of each coordinate at a level and setting."""
-        scale = self.scales[layer, kind].astype(np.int32) - self.shift(level, setting)
-        shape = self.shapes[layer, kind].astype(np.int32)
-        return np.asarray(shape * SCALES + np.clip(scale, 0, SCALES - 1), np.int32)
+        """Return int32 [rows of `shifts`, C]: the class of each coordinate, see `classes`."""
+        scales = self.scales[layer, kind].astype(np.int32)
+        scales = scales[1:] if by_block(setting) else scales[:1]
+        scales = scales - self.shifts(layer, kind, level, setting)[:, None]
+        shapes = self.shapes[layer, kind].astype(np.int32)
+        return np.asarray(shapes * SCALES + np.clip(scales, 0, SCALES - 1), np.int32)
 
-    def shift(self, level: int, setting: int) -> int:
-        """Return the step at a level and setting, in quarter octaves over that of `medium`."""
-        return int(self.level_shifts[level] + self.zone_shifts[setting])
+    def shifts(self, layer: int, kind: int, level: int, setting: int) -> NDArray[np.int32]:
+        """Return the steps at a level and setting, in quarter octaves over that of `medium`.
 
-    def step(self, level: int, setting: int) -> float:
-        """Return the step at a level and setting, in steps of `medium`."""
-        return float(np.exp2(self.shift(level, setting) / STEPS_PER_OCTAVE))
+        int32 [16], a frequency each, where the setting takes tokens by the block; else [1].
+        """
+        all_alike = self.level_shifts[level] + self.zone_shifts[setting]
+        if not by_block(setting):
+            return np.array([all_alike], np.int32)
+        return np.asarray(all_alike + self.frequency_shifts[layer, kind].astype(np.int32))
+
+    def steps(self, layer: int, kind: int, level: int, setting: int) -> NDArray[np.float32]:
+        """Return the same as factors, float32."""
+        shifts = self.shifts(layer, kind, level, setting)
+        return np.exp2(shifts.astype(np.float32) / np.float32(STEPS_PER_OCTAVE))
 
     def mean(self, layer: int, kind: int, setting: int) -> NDArray[np.float32]:
         """Return float32 [C]: what to add behind the transform."""

@@ -1,25 +1,32 @@
-"""Which tokens are coded how finely. Own design.
+"""Which tokens are coded how. Own design.
 
-A step is chosen by setting. What a token's error costs depends on its place: later queries look at
-the last tokens before them up to a thousand times as much as at one half-way, and at the first
-tokens, which models use as sinks, more than at others. The factors are measured by calibration.
+A setting says how fine the step is, and whether tokens are taken by the block. What a token's error
+costs depends on its place: later queries look at the last tokens before them up to a thousand times
+as much as at one half-way, and at the first, which models use as sinks, up to ten thousand times.
+The factors are measured by calibration.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-BODY, FIRST, SINKS, *TAILS = range(6)
+from cachemw_codecs.transform.blocks import BLOCK
+
+FIRST, SINKS, LOOSE, BODY, *TAILS = range(7)
 """Settings. `FIRST` is token 0 alone: where models keep their sink it is far from all others, so
-that it has a mean of its own."""
-SETTINGS = 6
+that it has a mean of its own. `LOOSE` tokens are like the body's but do not fill a block."""
+SETTINGS = 7
 
 _SINKS_END = 4
-_TAIL_STARTS = (256, 64, 8)
+_TAIL_STARTS = (256, 64, 16)
 """Distances from the end at which the `TAILS` begin."""
-BLOCK = 512
+LONGEST = 512
 """Most tokens of one piece: bounds what a stream takes to decode alone."""
-_LANES = 32
+
+
+def by_block(setting: int) -> bool:
+    """Whether tokens of a setting are taken `BLOCK` at a time."""
+    return setting >= BODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +49,27 @@ def zones(tokens: int, ends_context: bool) -> list[Zone]:
     `ends_context`: what comes behind the chunk is a question or an answer, so that its tail is what
     the next queries see most of.
     """
-    borders = [(0, FIRST), (1, SINKS), (_SINKS_END, BODY)]
+    first_block = _SINKS_END + max(0, tokens - _SINKS_END) % BLOCK
+    borders = [(0, FIRST), (1, SINKS), (_SINKS_END, LOOSE), (first_block, BODY)]
     if ends_context:
         borders += [
-            (max(_SINKS_END, tokens - start), setting)
+            (max(first_block, tokens - start), setting)
             for start, setting in zip(_TAIL_STARTS, TAILS, strict=True)
         ]
     ends = [start for start, _ in borders[1:]] + [tokens]
     return [
-        Zone(max(start, 0), min(end, tokens), setting)
+        Zone(start, min(end, tokens), setting)
         for (start, setting), end in zip(borders, ends, strict=True)
         if start < min(end, tokens)
     ]
 
 
 def pieces(tokens: int, ends_context: bool) -> list[Zone]:
-    """Return the zones, long ones cut into blocks of equal length, multiples of 32 but the last."""
+    """Return the zones, long ones cut into pieces of about equal length, whole blocks."""
     cut = []
     for zone in zones(tokens, ends_context):
-        count = -(-zone.tokens // BLOCK)
-        length = -(-zone.tokens // (count * _LANES)) * _LANES
+        count = -(-zone.tokens // LONGEST)
+        length = -(-zone.tokens // (count * BLOCK)) * BLOCK
         cut += [
             Zone(start, min(start + length, zone.stop), zone.setting)
             for start in range(zone.start, zone.stop, length)

@@ -1,0 +1,38 @@
+"""Sixteen tokens at a time, by frequency. Own design.
+
+Neighbouring tokens have keys and values in common, and what is common matters most: attention
+averages errors that differ from token to token and lets through those that do not. In the
+coefficients of a discrete cosine transform over the tokens of a block, both stand apart: the mean
+of a block has ten times the variance of its fast changes and, in values, up to a hundred times
+their weight.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 16
+"""Tokens of a block. 8 keep half of the gain; 32 gain no more, and fill half of the lanes."""
+
+Rows = NDArray[np.float32]
+
+
+def cosines() -> Rows:
+    """Return the orthonormal DCT-II, float32 [frequency, token] of [BLOCK, BLOCK]."""
+    frequency = np.arange(BLOCK)[:, None]
+    token = np.arange(BLOCK)[None, :]
+    matrix = np.cos(np.pi * (2 * token + 1) * frequency / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
+    matrix[0] /= np.sqrt(2)
+    return matrix.astype(np.float32)
+
+
+def forward(rows: Rows) -> Rows:
+    """[blocks x BLOCK, C] tokens -> [blocks, BLOCK frequencies, C]."""
+    return np.matmul(cosines(), rows.reshape(-1, BLOCK, rows.shape[1]))
+
+
+def backward(coefficients: Rows) -> Rows:
+    """Undo `forward`."""
+    rows = np.matmul(cosines().T, coefficients)
+    return rows.reshape(-1, coefficients.shape[2])
