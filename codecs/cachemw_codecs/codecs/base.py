@@ -44,6 +44,13 @@ class Codec(ABC):
         more than in proportion to `shape` and `len(payload)`.
         """
 
+    def for_inner_chunks(self) -> Codec:
+        """Return the codec for chunks that others follow, this one where that makes no difference.
+
+        Behind the last chunk of a context comes what looks at its end most.
+        """
+        return self
+
     def require_level(self, level: str) -> int:
         """Return the level's place in `levels`, 0 the finest; raises `UnsupportedFormat`."""
         try:

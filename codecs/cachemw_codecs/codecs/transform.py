@@ -53,6 +53,10 @@ class Transform(Codec):
         self._width = form.stream_width(loaded.channels)
         self.tables_hash = loaded.digest
 
+    def for_inner_chunks(self) -> Codec:
+        """Return the same codec without finer ends."""
+        return Transform(self._tables, ends_context=False)
+
     def encode_layer(self, layer: int, kv: LayerKV, level: str) -> bytes:
         """Encode; values further out than 32 767 steps are brought there."""
         at = self.require_level(level)
