@@ -52,9 +52,11 @@ class Wire:
     fingerprint: Fingerprint
 
     def files(self, chunk: Chunk) -> Iterator[bytes]:
-        """Encode."""
+        """Encode; behind the last piece comes the continuation."""
+        inner = self.codec.for_inner_chunks()
         for piece in pieces(chunk, self.tokens):
-            yield write(piece, self.codec, self.level, self.fingerprint)
+            last = bool(piece.positions[-1] == chunk.positions[-1])
+            yield write(piece, self.codec if last else inner, self.level, self.fingerprint)
 
     def read(self, files: Sequence[bytes]) -> Chunk:
         """Decode and join."""
