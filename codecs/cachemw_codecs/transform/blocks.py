@@ -24,15 +24,15 @@ def cosines() -> Rows:
     token = np.arange(BLOCK)[None, :]
     matrix = np.cos(np.pi * (2 * token + 1) * frequency / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
     matrix[0] /= np.sqrt(2)
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, np.float32)
 
 
 def forward(rows: Rows) -> Rows:
     """[blocks x BLOCK, C] tokens -> [blocks, BLOCK frequencies, C]."""
-    return np.matmul(cosines(), rows.reshape(-1, BLOCK, rows.shape[1]))
+    return np.asarray(np.matmul(cosines(), rows.reshape(-1, BLOCK, rows.shape[1])))
 
 
 def backward(coefficients: Rows) -> Rows:
     """Undo `forward`."""
     rows = np.matmul(cosines().T, coefficients)
-    return rows.reshape(-1, coefficients.shape[2])
+    return np.asarray(rows.reshape(-1, coefficients.shape[2]))

@@ -111,12 +111,12 @@ class TransformTables:
     @property
     def layers(self) -> int:
         """Of the model."""
-        return self.synthesis.shape[0]
+        return int(self.synthesis.shape[0])
 
     @property
     def channels(self) -> int:
         """Of a layer's keys: kv_heads x head_dim."""
-        return self.synthesis.shape[-1]
+        return int(self.synthesis.shape[-1])
 
     @cached_property
     def coder(self) -> FrequencyTables:
@@ -149,11 +149,11 @@ class TransformTables:
     def steps(self, layer: int, kind: int, level: int, setting: int) -> NDArray[np.float32]:
         """Return the same as factors, float32."""
         shifts = self.shifts(layer, kind, level, setting)
-        return np.exp2(shifts.astype(np.float32) / np.float32(STEPS_PER_OCTAVE))
+        return np.asarray(np.exp2(shifts.astype(np.float32) / np.float32(STEPS_PER_OCTAVE)))
 
     def mean(self, layer: int, kind: int, setting: int) -> NDArray[np.float32]:
         """Return float32 [C]: what to add behind the transform."""
-        return self.means[int(setting == FIRST), layer, kind]
+        return np.asarray(self.means[int(setting == FIRST), layer, kind])
 
     @cached_property
     def analysis(self) -> NDArray[np.float32]:
