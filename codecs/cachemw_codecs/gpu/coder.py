@@ -4,10 +4,10 @@ A batch is streams of one width. What they are is one int64 tensor [5, streams] 
 one copy takes it to the device. Own design; the layout of lanes follows dietgpu.
 
 What limits it, as counted in the compiled code (Triton 3.6 for sm_90), not timed: a step of 32
-symbols is 48 instructions, 42 registers and two loads that wait for each other (the slot's entry,
+symbols is 59 instructions, 42 registers and two loads that wait for each other (the slot's entry,
 the next word), so some hundred cycles, more where tables of 16 KiB fall out of the L1 cache. An SM
 hides that with the 32 such warps it can hold, if there are as many: one layer of 8192 tokens in
-chunks of 512, a stream a head, is 256 streams, two an SM. Shorter chunks, narrower streams or
+chunks of 512, 128 columns a stream, is 256 streams, two an SM. Shorter chunks, narrower streams or
 several layers at a time fill it.
 """
 

@@ -17,6 +17,9 @@ from torch import Tensor
 
 from loadtests.kv.speed.inputs import GEOMETRY, Model
 
+ROWS = Strides(32 * GEOMETRY.channels, 1, GEOMETRY.channels)
+"""Of a stream's symbols within [tokens, C]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
@@ -36,23 +39,27 @@ class Chunks:
         return 2 * 2 * GEOMETRY.channels * self.tokens
 
     def described(self) -> NDArray[np.int64]:
-        """Streams for the encoder: chunk after chunk, symbols in [heads, tokens, head_dim]."""
+        """Describe streams for the encoder: chunk after chunk, symbols in [2, tokens, C]."""
         streams = GEOMETRY.streams
         count = self.count * streams
         rows = list(range(streams)) * self.count
         table = describe([0] * count, [self.size] * count, rows, GEOMETRY.width)
         chunk, stream = np.divmod(np.arange(count), streams)
-        table[Field.PLACE] = (stream * self.tokens + chunk * self.size) * GEOMETRY.width
+        kind, part = np.divmod(stream, streams // 2)
+        row = kind * self.tokens + chunk * self.size
+        table[Field.PLACE] = row * GEOMETRY.channels + part * GEOMETRY.width
         return table
 
     def place_escapes(
         self, flat: NDArray[np.int64], values: NDArray[np.int64]
     ) -> NDArray[np.int64]:
-        """From indices in [heads, tokens, head_dim] to stream, index and value: int64 [3, n]."""
-        head, rest = np.divmod(flat, self.tokens * GEOMETRY.width)
-        token, column = np.divmod(rest, GEOMETRY.width)
+        """From indices in [2, tokens, C] to stream, index and value: int64 [3, n]."""
+        kind, rest = np.divmod(flat, self.tokens * GEOMETRY.channels)
+        token, channel = np.divmod(rest, GEOMETRY.channels)
         chunk, row = np.divmod(token, self.size)
-        return np.stack([chunk * GEOMETRY.streams + head, row * GEOMETRY.width + column, values])
+        part, column = np.divmod(channel, GEOMETRY.width)
+        stream = chunk * GEOMETRY.streams + kind * (GEOMETRY.streams // 2) + part
+        return np.stack([stream, row * GEOMETRY.width + column, values])
 
     def plan(self, lengths: Sequence[int]) -> LayerPlan:
         """Plan the decoding of streams of `lengths` bytes."""
@@ -66,7 +73,7 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class EncodedLayer:
-    """One layer, still on the device; `symbols` are [heads, tokens, head_dim]."""
+    """One layer, still on the device; `symbols` are [2, tokens, C], keys' then values'."""
 
     symbols: Tensor
     streams: Encoded
@@ -78,10 +85,10 @@ def encode_layer(
     values: Tensor, layer: int, model: Model, tables: DeviceTables, described: Tensor
 ) -> EncodedLayer:
     """Transform, quantise and code one layer, [2, kv_heads, tokens, head_dim]."""
-    heads = values.view(GEOMETRY.streams, -1, GEOMETRY.head_dim)
-    symbols, outside, escaped = quantise(heads, model.forwards[layer])
+    rows = values.transpose(1, 2).reshape(2, -1, GEOMETRY.channels)
+    symbols, outside, escaped = quantise(rows, model.forwards[layer])
     columns = model.layers[layer].columns
-    streams = encode(symbols, described, columns, tables, Strides.rows(GEOMETRY.width))
+    streams = encode(symbols, described, columns, tables, ROWS)
     return EncodedLayer(symbols, streams, outside, escaped)
 
 
@@ -119,6 +126,7 @@ class Together:
             unit = plan.units.copy()
             unit[Unit.PLACE] += room
             unit[Unit.MATRIX] += layer * GEOMETRY.transforms
+            unit[Unit.ROW] += layer * GEOMETRY.transforms
             unit[Unit.TARGET] += layer * 2 * GEOMETRY.channels * plan.capacity
             escape = payload.described[plan.streams.size + plan.units.size :].view(3, -1).clone()
             escape[0] += count

@@ -1,8 +1,9 @@
 """Synthetic KV of an 8B Llama's shape, its calibration and its tables.
 
-Each head's values are Laplace coefficients of an orthonormal basis, with scales that fall
-exponentially over the columns, as a PCA's do; one fixed step for all columns of a head, as reverse
-water-filling has it. The scale of the first column is set so that a value costs what is asked.
+A layer's keys, and its values, are Laplace coefficients of an orthonormal basis of all heads, with
+scales that fall exponentially over the columns, as a PCA's do; one fixed step for all of them, as
+reverse water-filling has it. The scale of the first column is set so that a value costs what is
+asked.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from cachemw_codecs.gpu.transform import Inverse
 from numpy.typing import NDArray
 from torch import Tensor
 
-GEOMETRY = Geometry(kv_heads=8, head_dim=128, width=128, size=128)
+GEOMETRY = Geometry(kv_heads=8, head_dim=128, width=128, size=1024)
 TABLES = 64
 ROUNDING = 0.4
 """Of a coefficient in steps: |q| = floor(|y| + 0.4)."""
+OFFSET = 0.1
+"""How far toward zero of |q| values are reconstructed."""
 TAIL = 2.0**-14
 """The share of a column's values that may escape."""
 FALL = 4.0
@@ -52,9 +55,9 @@ def probabilities(scales: Scales) -> tuple[NDArray[np.float64], NDArray[np.int64
 
 
 def column_scales(first: float) -> Scales:
-    """Scales of a head's columns, in steps."""
-    width = GEOMETRY.width
-    return first * np.exp(-FALL * np.arange(width) / (width - 1))
+    """Scales of a layer's columns, in steps."""
+    size = GEOMETRY.size
+    return first * np.exp(-FALL * np.arange(size) / (size - 1))
 
 
 def bits_a_value(first: float) -> float:
@@ -75,15 +78,24 @@ def first_scale(bits: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Calibration of a synthetic model; layers differ in their bases and scales."""
+    """Calibration of a synthetic model; layers differ in their bases and scales.
+
+    `bases`: float32 [layers x 2, C, C], `scales`: [layers x 2, C] in steps, `steps`: [layers x 2];
+    keys' and values' in turn.
+    """
 
     tables: FrequencyTables
+    offsets: NDArray[np.float32]
     forwards: list[Forward]
     layers: list[LayerModel]
     bases: Tensor
     means: Tensor
     steps: Tensor
-    scales: list[Tensor]
+    scales: Tensor
+
+    def part(self, layer: int) -> slice:
+        """Return the rows of a layer."""
+        return slice(layer * GEOMETRY.transforms, (layer + 1) * GEOMETRY.transforms)
 
 
 def make_model(
@@ -91,48 +103,48 @@ def make_model(
 ) -> Model:
     """Draw a model of `layer_count` layers whose values cost about `bits` each."""
     weights, limits = probabilities(class_scales())
-    count, size = GEOMETRY.transforms, GEOMETRY.size
-    shape = (layer_count * count, size)
-    noise = torch.randn(*shape, size, generator=generator)
-    bases = torch.linalg.qr(noise.to(device)).Q
-    means = torch.randn(*shape, generator=generator).to(device)
-    first = first_scale(bits)
-    spread = np.exp(np.linspace(-0.3, 0.3, layer_count * count))
-    scales = np.stack([column_scales(first * s) for s in spread])
-    classes = np.abs(np.log(scales)[:, :, None] - np.log(class_scales())[None, None, :]).argmin(
-        axis=2
+    rows, size = layer_count * GEOMETRY.transforms, GEOMETRY.size
+    bases = torch.stack(
+        [
+            torch.linalg.qr(torch.randn(size, size, generator=generator).to(device)).Q.contiguous()
+            for _ in range(rows)
+        ]
     )
-    # Values have a spread of about 1 in each head.
-    steps = 1 / np.sqrt(2 * (scales**2).mean(axis=1, keepdims=True)) * np.ones_like(scales)
-    step = torch.from_numpy(steps).float().to(device)
+    means = torch.randn(rows, size, generator=generator).to(device)
+    spread = np.exp(np.linspace(-0.3, 0.3, rows))
+    scales = np.stack([column_scales(first_scale(bits) * s) for s in spread])
+    distance = np.log(scales)[:, :, None] - np.log(class_scales())[None, None, :]
+    classes = np.abs(distance).argmin(axis=2)
+    # Values have a spread of about 1.
+    steps = torch.from_numpy(1 / np.sqrt(2 * (scales**2).mean(axis=1))).float().to(device)
     limit = torch.from_numpy(limits[classes].astype(np.float32)).to(device)
     columns = torch.from_numpy(classes.astype(np.int32)).to(device)
-    offsets = torch.full(shape, 0.1, device=device)
     layers, forwards = [], []
     for layer in range(layer_count):
-        part = slice(layer * count, (layer + 1) * count)
-        matrices = (step[part, :, None] * bases[part]).half().contiguous()
-        inverse = Inverse(matrices, offsets[part], means[part])
-        layers.append(LayerModel(columns[part], inverse))
-        forwards.append(Forward.of(bases[part], means[part], step[part], limit[part], ROUNDING))
+        part = slice(layer * GEOMETRY.transforms, (layer + 1) * GEOMETRY.transforms)
+        inverse = Inverse(bases[part].half(), steps[part], means[part])
+        layers.append(LayerModel(columns[part].view(-1, GEOMETRY.width), inverse))
+        all_steps = steps[part, None].expand(-1, size)
+        forwards.append(Forward.of(bases[part], means[part], all_steps, limit[part], ROUNDING))
     return Model(
         FrequencyTables(quantised(weights)),
+        np.full(TABLES, OFFSET, np.float32),
         forwards,
         layers,
         bases,
         means,
-        step,
-        list(torch.split(torch.from_numpy(scales).float().to(device), count)),
+        steps,
+        torch.from_numpy(scales).float().to(device),
     )
 
 
 def draw_layer(model: Model, layer: int, tokens: int, generator: torch.Generator) -> Tensor:
     """Keys and values of one layer, bf16 [2, kv_heads, tokens, head_dim]."""
-    count = GEOMETRY.transforms
-    part = slice(layer * count, (layer + 1) * count)
-    device = model.bases.device
-    y = torch.empty(count, tokens, GEOMETRY.size, device=device).exponential_(generator=generator)
+    part, device = model.part(layer), model.bases.device
+    shape = (GEOMETRY.transforms, tokens, GEOMETRY.size)
+    y = torch.empty(shape, device=device).exponential_(generator=generator)
     sign = torch.empty_like(y).bernoulli_(generator=generator).mul_(2).sub_(1)
-    y *= sign * (model.scales[layer] * model.steps[part])[:, None]
+    y *= sign * (model.scales[part] * model.steps[part, None])[:, None]
     x = torch.baddbmm(model.means[part, None], y, model.bases[part]).to(torch.bfloat16)
-    return x.view(2, GEOMETRY.kv_heads, tokens, GEOMETRY.head_dim)
+    heads = x.view(2, tokens, GEOMETRY.kv_heads, GEOMETRY.head_dim)
+    return heads.transpose(1, 2).contiguous()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from cachemw_codecs.coding import rans
 from cachemw_codecs.gpu.coder import DeviceTables, Strides, decode, require_good
@@ -19,7 +20,7 @@ from loadtests.kv.speed.chunks import (
     encode_layer,
     to_payload,
 )
-from loadtests.kv.speed.inputs import GEOMETRY, Model, draw_layer
+from loadtests.kv.speed.inputs import GEOMETRY, OFFSET, Model, draw_layer
 
 ORDER = Strides.decoding_order(GEOMETRY.width)
 CHECK_EVERY = 29
@@ -34,7 +35,7 @@ class Wrong(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A cache, encoded. `symbols`: of all layers, [layers, heads, tokens, head_dim]."""
+    """A cache, encoded. `symbols`: of all layers, [layers, 2, tokens, C]."""
 
     chunks: Chunks
     model: Model
@@ -88,8 +89,10 @@ def check_bytes(encoded: EncodedLayer, chunks: Chunks, model: Model, layer: int)
     lengths, starts = encoded.streams.lengths.tolist(), encoded.streams.starts.tolist()
     for number in range(0, len(lengths), CHECK_EVERY):
         chunk, stream = divmod(number, GEOMETRY.streams)
-        rows = symbols[stream, chunk * chunks.size : (chunk + 1) * chunks.size]
-        expected = rans.encode(rows, columns[stream], model.tables)
+        kind, part = divmod(stream, GEOMETRY.streams // 2)
+        which = slice(part * GEOMETRY.width, (part + 1) * GEOMETRY.width)
+        rows = symbols[kind, chunk * chunks.size : (chunk + 1) * chunks.size, which]
+        expected = rans.encode(np.ascontiguousarray(rows), columns[stream], model.tables)
         if words[starts[number] :][: lengths[number]].tobytes() != expected:
             raise Wrong(f"layer {layer}, stream {number}: bytes differ from the CPU's")
 
@@ -106,11 +109,11 @@ class AllAtOnce:
         inverses = [layer.inverse for layer in model.layers]
         self._inverse = Inverse(
             torch.cat([one.matrices for one in inverses]),
-            torch.cat([one.offsets for one in inverses]),
+            torch.cat([one.steps for one in inverses]),
             torch.cat([one.means for one in inverses]),
         )
         self._longest = max(payload.plan.longest for payload in subject.payloads)
-        self._quantised = torch.empty(self._batch.room, dtype=torch.int16, device=device)
+        self._values = torch.empty(self._batch.room, dtype=torch.float16, device=device)
         self.symbols = torch.empty(self._batch.room, dtype=torch.uint8, device=device)
 
     def entropy(self) -> Tensor:
@@ -120,16 +123,16 @@ class AllAtOnce:
     def fused(self, cache: Tensor) -> Tensor:
         """Decode into `cache`, [layers, 2, kv_heads, tokens, head_dim]."""
         batch = self._batch
-        status = self._decode(self._quantised)
-        put_escapes(batch.escapes, batch.streams, self._width, self._quantised, status)
+        status = self._decode(self._values)
+        put_escapes(
+            batch.escapes, batch.streams, self._columns, self._tables.offsets, self._values, status
+        )
         self.transform(cache)
         return status
 
     def transform(self, cache: Tensor) -> None:
         """Do the second half of `fused` alone."""
-        inverse(
-            self._quantised, self._batch.units, self._longest, self._width, self._inverse, cache
-        )
+        inverse(self._values, self._batch.units, self._longest, self._width, self._inverse, cache)
 
     def _decode(self, target: Tensor) -> Tensor:
         batch = self._batch
@@ -141,13 +144,14 @@ def check_symbols(subject: Subject, decoded: AllAtOnce) -> None:
     decoded.symbols.fill_(99)
     require_good(decoded.entropy())
     chunks = subject.chunks
-    layers, heads = subject.symbols.shape[:2]
-    groups = chunks.size // 32
-    # [layers, heads, chunks, groups, 32, columns] to [layers, chunks, heads, groups, columns, 32]
-    shape = (layers, heads, chunks.count, groups, 32, GEOMETRY.width)
-    expected = subject.symbols.view(shape).permute(0, 2, 1, 3, 5, 4)
-    if not torch.equal(decoded.symbols.view(expected.shape), expected):
-        raise Wrong("rANS: decoded symbols differ")
+    parts = GEOMETRY.streams // 2
+    shape = (2, chunks.count, chunks.size // 32, 32, parts, GEOMETRY.width)
+    found = decoded.symbols.view(len(subject.symbols), -1)
+    for layer, symbols in enumerate(subject.symbols):
+        # To [chunks, 2, parts, groups, columns, 32].
+        expected = symbols.view(shape).permute(1, 0, 4, 2, 5, 3)
+        if not torch.equal(found[layer].view(expected.shape), expected):
+            raise Wrong(f"rANS: decoded symbols differ in layer {layer}")
 
 
 def check_cache(subject: Subject, caches: Iterable[Tensor]) -> float:
@@ -169,16 +173,19 @@ def check_cache(subject: Subject, caches: Iterable[Tensor]) -> float:
 
 
 def _reference(subject: Subject, layer: int) -> Tensor:
-    """Float64 [heads, tokens, head_dim] of what the symbols and escapes say."""
+    """Float64 [2, kv_heads, tokens, head_dim] of what the symbols and escapes say."""
     model, payload = subject.model, subject.payloads[layer]
     q = subject.symbols[layer].double() - 128
     escapes = payload.described[payload.plan.streams.size + payload.plan.units.size :].view(3, -1)
-    chunk, head = escapes[0] // GEOMETRY.streams, escapes[0] % GEOMETRY.streams
+    chunk, stream = escapes[0] // GEOMETRY.streams, escapes[0] % GEOMETRY.streams
+    parts = GEOMETRY.streams // 2
     token = chunk * subject.chunks.size + escapes[1] // GEOMETRY.width
-    where = (head.to(q.device), token.to(q.device), (escapes[1] % GEOMETRY.width).to(q.device))
+    channel = stream % parts * GEOMETRY.width + escapes[1] % GEOMETRY.width
+    where = ((stream // parts).to(q.device), token.to(q.device), channel.to(q.device))
     q[where] = escapes[2].to(q.device).double()
-    offsets = model.layers[layer].inverse.offsets[:, None].double()
-    y = torch.sign(q) * (q.abs() - offsets)
-    part = slice(layer * GEOMETRY.transforms, (layer + 1) * GEOMETRY.transforms)
-    matrices = (model.steps[part, :, None] * model.bases[part]).double()
-    return torch.baddbmm(model.means[part, None].double(), y, matrices)
+    y = torch.sign(q) * (q.abs() - OFFSET)
+    part = model.part(layer)
+    matrices = model.steps[part, None, None].double() * model.bases[part].double()
+    rows = torch.baddbmm(model.means[part, None].double(), y, matrices)
+    heads = rows.view(2, -1, GEOMETRY.kv_heads, GEOMETRY.head_dim)
+    return heads.transpose(1, 2)

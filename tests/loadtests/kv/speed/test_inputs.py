@@ -35,8 +35,9 @@ def test_a_layer_costs_what_its_tables_say() -> None:
     assert len(model.tables) == TABLES
     drawn = inputs.draw_layer(model, 0, 200, torch.Generator().manual_seed(2))
     assert drawn.shape == (2, GEOMETRY.kv_heads, 200, GEOMETRY.head_dim)
-    symbols, outside, _ = quantise(drawn.view(GEOMETRY.streams, 200, -1), model.forwards[0])
-    columns = model.layers[0].columns.numpy()[:, None, :]
+    rows = drawn.transpose(1, 2).reshape(2, 200, -1)
+    symbols, outside, _ = quantise(rows, model.forwards[0])
+    columns = model.layers[0].columns.numpy().reshape(2, 1, -1)
     bits = model.tables.bits()[columns, symbols.numpy()]
     assert bits.mean() == pytest.approx(2.2, abs=0.1)
     assert 0 < len(outside) / symbols.numel() < 2 * inputs.TAIL

@@ -12,7 +12,7 @@ from cachemw_codecs.gpu.layers import LayerPayload
 from cachemw_codecs.gpu.quantise import quantise
 
 from loadtests.kv.speed.chunks import Chunks, EncodedLayer
-from loadtests.kv.speed.inputs import GEOMETRY, Model, draw_layer, make_model
+from loadtests.kv.speed.inputs import GEOMETRY, OFFSET, Model, draw_layer, make_model
 from loadtests.kv.speed.subject import Subject, Wrong, check_bytes, check_cache
 
 CPU = torch.device("cpu")
@@ -25,13 +25,18 @@ def layer() -> Layer:
     """Return a layer coded by the CPU, as the GPU is to code it."""
     model = make_model(2.2, 1, torch.Generator().manual_seed(1), CPU)
     values = draw_layer(model, 0, CHUNKS.tokens, torch.Generator().manual_seed(2))
-    heads = values.view(GEOMETRY.streams, CHUNKS.tokens, -1)
-    symbols, outside, escaped = quantise(heads, model.forwards[0])
+    rows = values.transpose(1, 2).reshape(2, CHUNKS.tokens, -1)
+    symbols, outside, escaped = quantise(rows, model.forwards[0])
     columns = model.layers[0].columns.numpy()
     payloads = [
-        rans.encode(symbols.numpy()[head, first : first + 32], columns[head], model.tables)
+        rans.encode(
+            np.ascontiguousarray(symbols.numpy()[kind, first : first + 32, start : start + 128]),
+            columns[kind * 8 + start // 128],
+            model.tables,
+        )
         for first in (0, 32)
-        for head in range(GEOMETRY.streams)
+        for kind in range(2)
+        for start in range(0, GEOMETRY.channels, 128)
     ]
     words = torch.from_numpy(np.frombuffer(b"".join(payloads), "<u2").copy())
     lengths = torch.tensor([len(payload) // 2 for payload in payloads])
@@ -67,7 +72,7 @@ def test_a_cache_is_compared_with_what_the_symbols_say(layer: Layer) -> None:
         CHUNKS.plan((2 * encoded.streams.lengths).tolist()),
         escapes,
     )
-    tables = DeviceTables.of(model.tables, CPU)
+    tables = DeviceTables.of(model.tables, model.offsets, CPU)
     subject = Subject(CHUNKS, model, tables, [payload], encoded.symbols[None], [values])
     assert 2.2 < subject.bits_a_value < 2.7  # four bytes of state a lane, in chunks this short
     # What was encoded is nearer to what is decoded than a step, but not that near.
@@ -76,6 +81,7 @@ def test_a_cache_is_compared_with_what_the_symbols_say(layer: Layer) -> None:
     inverse = model.layers[0].inverse
     q = encoded.symbols.float() - 128
     q.view(-1)[encoded.outside] = encoded.escaped.float()
-    y = torch.sign(q) * (q.abs() - inverse.offsets[:, None])
+    y = torch.sign(q) * (q.abs() - OFFSET) * inverse.steps[:, None, None]
     decoded = torch.baddbmm(inverse.means[:, None], y, inverse.matrices.float())
+    decoded = decoded.view(values.shape[0], CHUNKS.tokens, GEOMETRY.kv_heads, -1).transpose(1, 2)
     assert check_cache(subject, [decoded.to(torch.bfloat16)]) < 2e-3
