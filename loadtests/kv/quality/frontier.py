@@ -61,17 +61,12 @@ def interpolated(points: Sequence[Point], limit: float) -> float | None:
     return math.exp((1 - share) * math.log(here.bits) + share * math.log(there.bits))
 
 
-def worst_ratio(ours: Sequence[Point], theirs: Sequence[Point]) -> float | None:
-    """Return the greatest of our bits / their bits at each of their points' loss.
+def ratios(ours: Sequence[Point], theirs: Sequence[Point]) -> list[float]:
+    """Return our bits / their bits at each of their points' loss.
 
     Ours are interpolated linearly between logarithms of size and of loss. A point of theirs that
-    is finer than our finest is passed over: there is nothing to compare it with; None where that
-    leaves none.
+    is finer than our finest is passed over: there is nothing to compare it with.
     """
     curve = [Point(p.bits, math.log(max(p.loss, 1e-12))) for p in ours]
-    ratios = []
-    for point in theirs:
-        bits = interpolated(curve, math.log(max(point.loss, 1e-12)))
-        if bits is not None:
-            ratios.append(bits / point.bits)
-    return max(ratios, default=None)
+    read = (interpolated(curve, math.log(max(p.loss, 1e-12))) for p in theirs)
+    return [bits / p.bits for bits, p in zip(read, theirs, strict=True) if bits is not None]

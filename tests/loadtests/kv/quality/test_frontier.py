@@ -9,8 +9,8 @@ from loadtests.kv.quality.frontier import (
     frontier,
     interpolated,
     measured,
+    ratios,
     steady,
-    worst_ratio,
 )
 
 FALLING = [Point(8, 0.1), Point(4, 1.0), Point(2, 3.0), Point(1, 10.0)]
@@ -53,15 +53,14 @@ def test_a_loss_that_falls_counts_with_the_worst_before() -> None:
 
 def test_half_the_size_at_every_loss_is_a_ratio_of_a_half() -> None:
     halved = [Point(p.bits / 2, p.loss) for p in FALLING]
-    assert worst_ratio(halved, FALLING) == pytest.approx(0.5)
-    assert worst_ratio(FALLING, halved) == pytest.approx(2)
+    assert ratios(halved, FALLING) == pytest.approx([0.5] * 4)
+    assert ratios(FALLING, halved) == pytest.approx([2] * 4)
 
 
-def test_the_worst_place_counts() -> None:
-    theirs = [Point(8, 0.1), Point(3, 1.0)]
-    assert worst_ratio(FALLING, theirs) == pytest.approx(4 / 3)
+def test_sizes_are_compared_at_their_losses() -> None:
+    assert ratios(FALLING, [Point(8, 0.1), Point(3, 1.0)]) == pytest.approx([1, 4 / 3])
 
 
 def test_a_point_finer_than_our_finest_is_passed_over() -> None:
-    assert worst_ratio(FALLING, [Point(9, 0.01)]) is None
-    assert worst_ratio(FALLING, [Point(9, 0.01), Point(8, 0.1)]) == pytest.approx(1)
+    assert ratios(FALLING, [Point(9, 0.01)]) == []
+    assert ratios(FALLING, [Point(9, 0.01), Point(8, 0.1)]) == pytest.approx([1])

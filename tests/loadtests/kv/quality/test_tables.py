@@ -41,7 +41,8 @@ def findings(curves: dict[str, Curve], model: str = "lab") -> Findings:
 
 
 def met(curves: dict[str, Curve]) -> dict[str, tuple[str, bool]]:
-    return {b.what.removeprefix("lab: "): (b.measured, b.met) for b in bars(findings(curves))}
+    made = bars(findings(curves))
+    return {b.what.removeprefix("lab: ").split(",")[0]: (b.measured, b.met) for b in made}
 
 
 def test_targets_are_judged_at_their_loss() -> None:
@@ -55,7 +56,7 @@ def test_targets_are_judged_at_their_loss() -> None:
     assert judged["cachegen against int8 at 2 % loss"] == ("4.00", True)
     assert judged["transform against bf16 at 2 % loss"] == ("8.00", True)
     assert judged["transform against bf16 at 1 % loss"] == ("6.67", True)
-    assert judged["transform's size by cachegen's at equal KL, where it is worst"] == ("1.00", True)
+    assert judged["transform's size by cachegen's at equal KL"] == ("1.00", True)
 
 
 def test_misses_are_misses() -> None:
@@ -67,7 +68,7 @@ def test_misses_are_misses() -> None:
         }
     )
     assert not any(fine for _, fine in judged.values())
-    assert judged["transform's size by cachegen's at equal KL, where it is worst"][0] > "1.09"
+    assert judged["transform's size by cachegen's at equal KL"][0] > "1.09"
 
 
 def test_a_codec_that_always_loses_more_has_no_ratio() -> None:
