@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from loadtests.kv.quality.intervals import RESAMPLES, Interval
+
 
 def bits_at(loss: float, bits: Sequence[float], losses: Sequence[float]) -> float | None:
     """Return the bits at which a codec loses `loss`; None beyond what was measured.
@@ -23,3 +25,29 @@ def loss_at(bit: float, bits: Sequence[float], losses: Sequence[float]) -> float
     if not bits[-1] <= bit <= bits[0]:
         return None
     return float(np.exp(np.interp(bit, bits[::-1], np.log(losses)[::-1])))
+
+
+def ratio_at(
+    bit: float,
+    other: Sequence[float],
+    bits: Sequence[float],
+    losses: Sequence[Sequence[float]],
+    rng: np.random.Generator,
+) -> Interval | None:
+    """Return a codec's loss at `bit`, by the loss of another that takes as much.
+
+    `other`: the other's loss by window; `losses`: the codec's, by level and window. The interval
+    is the percentile bootstrap over windows, the same ones of both.
+    """
+    ours, theirs = np.asarray(losses), np.asarray(other)
+    whole = loss_at(bit, bits, list(ours.mean(axis=1)))
+    if whole is None:
+        return None
+    drawn = rng.integers(len(theirs), size=(RESAMPLES, len(theirs)))
+    means = ours[:, drawn].mean(axis=2).T
+    ratios = [
+        float(np.exp(np.interp(bit, bits[::-1], np.log(mean)[::-1]))) / theirs[windows].mean()
+        for mean, windows in zip(means, drawn, strict=True)
+    ]
+    low, high = np.percentile(ratios, [2.5, 97.5])
+    return Interval(whole / float(theirs.mean()), float(low), float(high))

@@ -52,15 +52,20 @@ def test_units_are_compared_at_equal_size() -> None:
     token = [("finest", 5.0, ON[0].quality), ("coarse", 3.0, ON[1].quality)]
     token.append(("coarsest", 1.0, ON[2].quality))
     rows = sections.units(ours, token, np.random.default_rng(0)).rows
-    assert [row[5] for row in rows] == ["4.00", "4.00", "-"]
+    assert [row[5] for row in rows] == ["4.00 (4.00–4.00)", "4.00 (4.00–4.00)", "-"]
 
 
 def test_the_bar_is_of_the_coarsest_level_that_is_good_enough() -> None:
     int8 = made("8bit", 8, 0)
-    bar = sections.bar_of_size(ON, int8, "x")
+    rng = np.random.default_rng(0)
+    bar = sections.bar_of_size(ON, int8, "x", rng)
     # Level coarse loses 0.16 %, the coarsest 2.6 %.
     assert (bar.measured, bar.met) == ("2.00x", False)
-    assert sections.bar_of_size([made("coarse", 2, 0.1)], int8, "x").met
+    assert sections.bar_of_size([made("coarse", 2, 0.1)], int8, "x", rng).met
+    # On average good enough, and not surely.
+    unsure = made("coarse", 2, 0.1)
+    unsure.quality.rise[:] = [-0.03, 0.05]
+    assert not sections.bar_of_size([unsure], int8, "x", rng).met
 
 
 def test_all_of_it_renders() -> None:
