@@ -1,3 +1,4 @@
+import dataclasses
 import lzma
 from pathlib import Path
 
@@ -46,3 +47,12 @@ def test_an_interrupted_run_goes_on(
     assert any(" kivi " in line for line in second)
     assert a_run(subject, texts, Raw(), Kivi()).findings(3) == found
     assert not capsys.readouterr().err
+
+
+def test_a_model_that_recalls_is_asked(subject: Subject, texts: Path) -> None:
+    with lzma.open(texts / "wikitext2-test.txt.xz", "wt") as file:
+        file.write(" ".join(f"word{n}" for n in range(2000)))
+    run = dataclasses.replace(a_run(subject, texts, Raw()), task="lookup", cases=2)
+    [asked] = run.findings(3).probes["lookup"]
+    assert len(asked.result.scores) == 2
+    assert set(asked.result.scores) <= {0, 1}
