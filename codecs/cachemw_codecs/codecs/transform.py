@@ -64,7 +64,7 @@ class Transform(Codec):
         if misfit:
             raise InvalidInput(misfit)
         require_finite(kv)
-        rows = [by_token(part).float().numpy() for part in (kv.keys, kv.values)]
+        rows = [by_token(part.detach()).float().numpy() for part in (kv.keys, kv.values)]
         made: list[form.Piece] = []
         streams: list[bytes] = []
         escapes = form.EscapeList()

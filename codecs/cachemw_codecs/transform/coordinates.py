@@ -13,6 +13,9 @@ from cachemw_codecs.transform.tables import TransformTables
 from cachemw_codecs.transform.zones import by_block
 
 Rows = NDArray[np.float32]
+_FARTHEST = np.float32(2.0**64)
+"""From the mean. What is further away is brought there, so that no sum is infinite less infinite;
+such values are beyond the largest number of steps anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,12 @@ def analyse(tables: TransformTables, at: Place, rows: Rows) -> Rows:
 
     Where the setting takes tokens by the block: [blocks, 16 frequencies, C]; else [tokens, 1, C].
     """
-    centred = rows - tables.mean(at.layer, at.kind, at.setting)
-    y = _matmul(centred, tables.analysis[at.layer, at.kind])
-    rows_of_y = forward(y) if by_block(at.setting) else y[:, None]
-    return rows_of_y / _steps(tables, at)
+    with np.errstate(over="ignore"):
+        centred = rows - tables.mean(at.layer, at.kind, at.setting)
+        centred = np.clip(centred, -_FARTHEST, _FARTHEST)
+        y = _matmul(centred, tables.analysis[at.layer, at.kind])
+        rows_of_y = forward(y) if by_block(at.setting) else y[:, None]
+        return rows_of_y / _steps(tables, at)
 
 
 def synthesise(tables: TransformTables, at: Place, y: Rows) -> Rows:

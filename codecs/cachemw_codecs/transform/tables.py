@@ -33,12 +33,14 @@ from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.fingerprint import DIGEST_BYTES
 from cachemw_codecs.kv import MAX_CHANNELS
 from cachemw_codecs.transform.blocks import BLOCK
-from cachemw_codecs.transform.classes import CLASSES, SCALES, SHAPES, STEPS_PER_OCTAVE
+from cachemw_codecs.transform.classes import CLASSES, ESCAPE, SCALES, SHAPES, STEPS_PER_OCTAVE
 from cachemw_codecs.transform.zones import FIRST, SETTINGS, by_block
 
 _FORMAT = "1"
-_LARGEST_SHIFT = 400
-"""Steps within 2^(+-100): float32 holds them."""
+_LARGEST_SHIFT = 300
+"""Of level, setting and frequency together. Steps within 2^(+-75): with values of 2^15 steps and a
+synthesis of 2^16 the sums over blocks and 2^15 channels stay within float32."""
+_MOST_DIGITS = len(str(MAX_CHANNELS))
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class TransformTables:
     digest: bytes = b""
 
     def __post_init__(self) -> None:
-        layers, channels = self.synthesis.shape[0], self.synthesis.shape[-1]
+        if self.synthesis.ndim != 4 or not self.synthesis.size:
+            raise InvalidInput(f"tables: synthesis is {list(self.synthesis.shape)}")
+        layers, channels = self.layers, self.channels
         wanted = {
             "synthesis": (np.float16, (layers, 2, channels, channels)),
             "means": (np.float32, (2, layers, 2, channels)),
@@ -72,12 +76,17 @@ class TransformTables:
         }
         for name, (dtype, shape) in wanted.items():
             _require(name, getattr(self, name), np.dtype(dtype), shape)
-        for name in ("level_shifts", "zone_shifts"):
-            if int(np.abs(getattr(self, name)).max()) > _LARGEST_SHIFT:
-                raise InvalidInput(f"tables: {name} has a step that cannot be")
+        shifts = (self.level_shifts, self.zone_shifts, self.frequency_shifts)
+        if sum(int(np.abs(some.astype(np.int64)).max()) for some in shifts) > _LARGEST_SHIFT:
+            raise InvalidInput(
+                "tables: level_shifts, zone_shifts and frequency_shifts make a step that cannot be"
+            )
         if int(self.shapes.max()) >= len(SHAPES):
             raise InvalidInput(f"tables: shapes has one of {len(SHAPES)} or more")
-        if not 1 <= channels <= MAX_CHANNELS or channels % self.kv_heads:
+        if bool((np.abs(self.offsets) > 1).any()):
+            raise InvalidInput("tables: offsets has one of more than a step")
+        _require_codable(self.frequencies)
+        if channels > MAX_CHANNELS or self.kv_heads < 1 or channels % self.kv_heads:
             raise InvalidInput(
                 f"tables: {channels} channels are not those of {self.kv_heads} heads"
             )
@@ -91,7 +100,7 @@ class TransformTables:
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InvalidInput(f"tables: not a calibration file of transform: {error}") from error
         version, _, heads = about.get("transform", "").partition(" ")
-        if version != _FORMAT or not heads.isdecimal() or not int(heads):
+        if version != _FORMAT or not heads.isdecimal() or len(heads) > _MOST_DIGITS:
             raise InvalidInput(
                 f"tables: {about} is not that of a calibration file of transform, format {_FORMAT}"
             )
@@ -159,9 +168,12 @@ class TransformTables:
     def analysis(self) -> NDArray[np.float32]:
         """float32 [layers, 2, C, C]: y = (x - mean) @ analysis, the inverse of the synthesis.
 
-        Only the encoder needs it.
+        Only the encoder needs it. Raises `InvalidInput` where there is none.
         """
-        return np.linalg.inv(self.synthesis.astype(np.float64)).astype(np.float32)
+        try:
+            return np.linalg.inv(self.synthesis.astype(np.float64)).astype(np.float32)
+        except np.linalg.LinAlgError as error:
+            raise InvalidInput("tables: synthesis has no inverse") from error
 
 
 def _require(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
@@ -171,6 +183,15 @@ def _require(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]
         )
     if dtype.kind == "f" and not bool(np.isfinite(value).all()):
         raise InvalidInput(f"tables: {name} has a value that is not finite")
+
+
+def _require_codable(frequencies: NDArray[np.uint16]) -> None:
+    try:
+        FrequencyTables(frequencies)
+    except ValueError as error:
+        raise InvalidInput(f"tables: frequencies: {error}") from error
+    if not bool(frequencies[:, ESCAPE].all()):
+        raise InvalidInput("tables: frequencies has a table without escapes")
 
 
 def _metadata(data: bytes) -> dict[str, str]:

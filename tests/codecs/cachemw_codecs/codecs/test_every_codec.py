@@ -12,6 +12,7 @@ from cachemw_codecs.codecs.fp8 import Fp8
 from cachemw_codecs.codecs.int8 import Int8
 from cachemw_codecs.codecs.lossless import Lossless
 from cachemw_codecs.codecs.raw import Raw
+from cachemw_codecs.codecs.transform import Transform
 from cachemw_codecs.codecs.zstd import Zstd
 from cachemw_codecs.errors import DamagedData, InvalidInput, UnsupportedFormat
 from cachemw_codecs.kv import LayerKV, LayerShape
@@ -29,6 +30,8 @@ from tests.codecs.cachemw_codecs.codecs.layers import (
     steps,
     within,
 )
+from tests.codecs.cachemw_codecs.transform.bounds import check_error
+from tests.codecs.cachemw_codecs.transform.samples import small_tables
 
 LAYER = 1
 
@@ -58,12 +61,21 @@ def _zstd(original: torch.Tensor, decoded: torch.Tensor, level: str) -> None:
         within(lambda part, _: steps(part, largest) / 2)(original, decoded, level)
 
 
+def _transform(original: torch.Tensor, decoded: torch.Tensor, level: str) -> None:
+    tables = small_tables(original.shape[0], original.shape[2], alike=True)
+    check_error(tables, (LAYER, 0, LADDER.index(level)), original, decoded)
+
+
 CASES = {
     "raw": Case(lambda _: Raw(), exact, Raw.levels),
     "lossless": Case(lambda _: Lossless(), exact, Lossless.levels),
     "int8": Case(lambda _: Int8(), within(lambda part, _: steps(part, 127) / 2)),
     "fp8": Case(lambda _: Fp8(), within(_fp8)),
     "zstd": Case(lambda _: Zstd(), _zstd, ("lossless",)),
+    "transform": Case(
+        lambda shape: Transform(small_tables(shape.kv_heads, shape.head_dim, alike=True)),
+        _transform,
+    ),
 }
 
 SMALL = LayerShape(2, 40, 8, torch.bfloat16)
