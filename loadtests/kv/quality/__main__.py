@@ -90,7 +90,7 @@ def conditions(options: argparse.Namespace) -> str:
         f"{options.date}, {machine(('torch', 'transformers', 'numpy'))}. "
         f"Command: `python -m loadtests.kv.quality --models {options.models}`.\n\n"
         "Text: WikiText-2 (test). No model that this project trained has seen it; of `smollm2` "
-        "(SmolLM2-135M-Instruct, pretrained elsewhere) nobody here knows. Tables of `cachegen` and "
+        "(SmolLM2-135M-Instruct out of four-bit weights) nobody here knows. Tables of `cachegen` and "
         "`transform` were calibrated on novels. The prefix's KV is computed in float32 and rounded "
         "to bfloat16: that is *uncompressed*, in quality and in size. Each piece of 256 tokens is "
         "encoded into a container file of its own, read back and put into the model's cache; the "
