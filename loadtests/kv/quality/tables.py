@@ -74,7 +74,8 @@ def summary(found: Findings) -> Section:
         "or 2 %: on its curve, interpolated in the logarithm of the size; at the best level "
         "measured; at the best level whose whole interval keeps the limit. Of levels that are "
         "beaten in size and KL by another of the same codec none counts, and a level counts with "
-        "the worst loss of all finer ones: what falls where more is thrown away is noise."
+        "the worst loss of all finer ones: what falls where more is thrown away is noise. "
+        f"{_worth(found)}"
     )
     head = ("codec", *(f"{limit:g} %, {how}" for limit in LIMITS for how in _HOW))
     return Section(f"{found.model}: ratio at a loss", about, head, rows, bars(found))
@@ -179,6 +180,18 @@ def _probe_row(p: Probed, task: str) -> Row:
 
 def _at(found: Findings, codec: str, limit: float) -> float | None:
     return interpolated(_losses(found.curves[codec]), limit)
+
+
+def _worth(found: Findings) -> str:
+    """Say what a loss is a share of: a model that hardly uses its cache hides any damage."""
+    whole, alone = (_mean(nats) for nats in (found.reference.whole, found.reference.alone))
+    worth = 100 * math.expm1(alone - whole)
+    if worth <= 0:
+        return "The prefix is worth nothing to this model: its perplexity says nothing here."
+    return (
+        f"Without any of the prefix perplexity is {worth:+.1f} %, so that a rise of 2 % is "
+        f"{LIMITS[-1] / worth:.0%} of what the cache is worth."
+    )
 
 
 def _losses(curve: Sequence[Measured]) -> list[Point]:

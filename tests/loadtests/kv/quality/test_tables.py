@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 
 from loadtests.kv.quality.measured import Findings, measured, probed
@@ -91,6 +93,13 @@ def test_ratios_are_read_off_the_curve() -> None:
     one, best_one, *_ = rows["transform"]
     assert best_one == "4.00"
     assert 4.0 < float(one) < 8.0
+
+
+def test_a_loss_is_set_against_what_the_cache_is_worth() -> None:
+    found = findings({"int8": INT8})
+    assert "is +64.9 %, so that a rise of 2 % is 3% of" in sections(found)[0].about
+    worthless = dataclasses.replace(found, reference=Reference("k", "lab", [2.0], [1.9]))
+    assert "worth nothing" in sections(worthless)[0].about
 
 
 def test_points_are_set_against_bf16_and_int8() -> None:
