@@ -10,7 +10,7 @@ import torch
 from cachemw_codecs.codecs.base import LADDER
 from cachemw_codecs.codecs.transform import Transform
 from cachemw_codecs.errors import DamagedData, InvalidInput
-from cachemw_codecs.kv import LayerKV, LayerShape
+from cachemw_codecs.kv import LayerKV, LayerShape, by_token
 from cachemw_codecs.transform.tables import TransformTables
 from cachemw_codecs.transform.zones import pieces
 from hypothesis import given, settings
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from scipy.fft import idct  # type: ignore[import-untyped]
 
 from tests.codecs.cachemw_codecs.codecs.layers import bits, check_refused_or_shaped, damaged_copies
-from tests.codecs.cachemw_codecs.transform.bounds import check_error
+from tests.codecs.cachemw_codecs.transform.bounds import check_error, coordinates
 from tests.codecs.cachemw_codecs.transform.samples import LAYERS, plain, small_tables, text
 
 DTYPES = st.sampled_from([torch.bfloat16, torch.float16, torch.float32])
@@ -76,6 +76,17 @@ def test_a_single_outlier_stands_in_the_list_and_harms_no_other_token() -> None:
     decoded = there_and_back(Transform(tables), 1, kv, "fine")
     check_error(tables, (1, 0, 2), kv.keys, decoded.keys)
     assert abs(float(decoded.keys[1, 60, 3]) - 3000) < 30
+
+
+def test_what_rounding_made_too_large_for_the_dtype_is_its_largest_value() -> None:
+    random = torch.Generator().manual_seed(0)
+    largest = torch.finfo(torch.float16).max
+    keys = (torch.randint(0, 2, (2, 40, 8), generator=random) * 2 - 1) * largest
+    kv = LayerKV(keys.half(), -keys.half())
+    for level in LADDER:
+        decoded = there_and_back(Transform(small_tables()), 0, kv, level)
+        assert bool((torch.isfinite(decoded.keys) & torch.isfinite(decoded.values)).all())
+    assert bool((decoded.keys.abs() == largest).any())
 
 
 def test_a_finer_level_is_closer_and_larger() -> None:
@@ -226,6 +237,27 @@ def on_the_grid(tables: TransformTables, layer: int, level: int, tokens: int) ->
         by_head = rows.reshape(tokens, tables.kv_heads, -1).transpose(1, 0, 2)
         parts.append(torch.from_numpy(by_head).float())
     return LayerKV(*parts)
+
+
+@pytest.mark.parametrize("kind", range(2))
+@pytest.mark.parametrize("layer", range(LAYERS))
+def test_values_are_reconstructed_at_their_cells_centroid(layer: int, kind: int) -> None:
+    tables, level = small_tables(), 4
+    kv = on_the_grid(tables, layer, level, 340)
+    decoded = there_and_back(Transform(tables), layer, kv, LADDER[level])
+    was, now = (
+        by_token(part).double().numpy()
+        for part in ((kv.keys, decoded.keys), (kv.values, decoded.values))[kind]
+    )
+    for piece in pieces(340, ends_context=True):
+        steps = tables.steps(layer, kind, level, piece.setting).astype(np.float64)[:, None]
+        q, y = (
+            coordinates(tables, layer, kind, piece.setting, rows[piece.start : piece.stop]) / steps
+            for rows in (was, now)
+        )
+        q = np.rint(q)
+        offsets = tables.offsets[tables.classes(layer, kind, level, piece.setting)]
+        np.testing.assert_allclose(y, q - np.sign(q) * offsets, atol=0.005)
 
 
 def test_the_format_is_frozen() -> None:
