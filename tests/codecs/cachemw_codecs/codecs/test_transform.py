@@ -15,11 +15,16 @@ from cachemw_codecs.transform.tables import TransformTables
 from cachemw_codecs.transform.zones import pieces
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.fft import idct  # type: ignore[import-untyped]
 
 from tests.codecs.cachemw_codecs.codecs.layers import bits, check_refused_or_shaped, damaged_copies
 from tests.codecs.cachemw_codecs.transform.bounds import check_error, coordinates
-from tests.codecs.cachemw_codecs.transform.samples import LAYERS, plain, small_tables, text
+from tests.codecs.cachemw_codecs.transform.samples import (
+    LAYERS,
+    all_of_integers,
+    on_the_grid,
+    small_tables,
+    text,
+)
 
 DTYPES = st.sampled_from([torch.bfloat16, torch.float16, torch.float32])
 SEEDS = st.integers(0, 2**32 - 1)
@@ -30,8 +35,12 @@ def there_and_back(codec: Transform, layer: int, kv: LayerKV, level: str) -> Lay
     return codec.decode_layer(layer, codec.encode_layer(layer, kv, level), kv.shape, level)
 
 
+def both(kv: LayerKV, decoded: LayerKV) -> tuple[tuple[torch.Tensor, torch.Tensor], ...]:
+    return (kv.keys, decoded.keys), (kv.values, decoded.values)
+
+
 def squared_error(kv: LayerKV, decoded: LayerKV) -> float:
-    parts = ((kv.keys, decoded.keys), (kv.values, decoded.values))
+    parts = both(kv, decoded)
     return sum(float((was.double() - now.double()).square().mean()) for was, now in parts)
 
 
@@ -46,7 +55,7 @@ def test_no_coordinate_is_further_off_than_its_cell(
     codec, kv = Transform(tables, ends_context), text(tables, layer, tokens, seed, dtype)
     decoded = there_and_back(codec, layer, kv, level)
     assert decoded.shape == kv.shape
-    for kind, (was, now) in enumerate(((kv.keys, decoded.keys), (kv.values, decoded.values))):
+    for kind, (was, now) in enumerate(both(kv, decoded)):
         assert now.is_contiguous()
         check_error(tables, (layer, kind, LADDER.index(level)), was, now, ends_context)
 
@@ -63,10 +72,10 @@ def test_kv_unlike_all_that_was_calibrated_comes_back_as_finely(
     keys, values = (
         (part.double() * 2.0**octaves).clamp(-most, most).to(dtype) for part in (kv.keys, kv.values)
     )
-    decoded = there_and_back(Transform(tables), 0, LayerKV(keys, values), "medium")
-    assert bool((torch.isfinite(decoded.keys) & torch.isfinite(decoded.values)).all())
-    check_error(tables, (0, 0, 3), keys, decoded.keys)
-    check_error(tables, (0, 1, 3), values, decoded.values)
+    kv = LayerKV(keys, values)
+    for kind, (was, now) in enumerate(both(kv, there_and_back(Transform(tables), 0, kv, "medium"))):
+        assert bool(torch.isfinite(now).all())
+        check_error(tables, (0, kind, 3), was, now)
 
 
 def test_a_single_outlier_stands_in_the_list_and_harms_no_other_token() -> None:
@@ -117,8 +126,7 @@ def test_the_end_of_a_context_is_finer_than_that_of_other_chunks() -> None:
     assert len(payload) > len(goes_on.encode_layer(0, kv, "coarse"))
     # Whoever decodes need not know.
     a, b = (codec.decode_layer(0, payload, kv.shape, "coarse") for codec in (ends, goes_on))
-    assert torch.equal(bits(a.keys), bits(b.keys))
-    assert torch.equal(bits(a.values), bits(b.values))
+    assert all(torch.equal(bits(one), bits(other)) for one, other in both(a, b))
 
 
 @pytest.mark.parametrize("layer", [-1, LAYERS])
@@ -202,9 +210,8 @@ def test_several_streams_a_piece() -> None:
     # 192 channels are two streams of 96.
     tables = small_tables(3, 64, layers=1)
     kv = text(tables, 0, 150, 10)
-    decoded = there_and_back(Transform(tables), 0, kv, "medium")
-    check_error(tables, (0, 0, 3), kv.keys, decoded.keys)
-    check_error(tables, (0, 1, 3), kv.values, decoded.values)
+    for kind, (was, now) in enumerate(both(kv, there_and_back(Transform(tables), 0, kv, "medium"))):
+        check_error(tables, (0, kind, 3), was, now)
 
 
 def test_several_threads_at_once_get_the_same_bytes() -> None:
@@ -219,36 +226,13 @@ def test_several_threads_at_once_get_the_same_bytes() -> None:
         assert [job.result() for job in jobs] == alone * 6
 
 
-def on_the_grid(tables: TransformTables, layer: int, level: int, tokens: int) -> LayerKV:
-    """Return values whose coordinates are whole: no machine's arithmetic rounds them otherwise."""
-    parts = []
-    for kind in range(2):
-        rows = np.empty((tokens, tables.channels))
-        for piece in pieces(tokens, ends_context=True):
-            steps = tables.steps(layer, kind, level, piece.setting).astype(np.float64)[:, None]
-            numbers = np.arange(piece.start, piece.stop)[:, None] * 31 + np.arange(16) * (7 + kind)
-            q = (numbers % 11 - 5) * (numbers % 3) * np.where(numbers % 97 == 0, 40, 1)
-            y = q.reshape(-1, len(steps), 16) * steps
-            if len(steps) > 1:
-                y = idct(y, axis=1, norm="ortho")
-            basis = tables.synthesis[layer, kind].astype(np.float64)
-            mean = tables.mean(layer, kind, piece.setting)
-            rows[piece.start : piece.stop] = y.reshape(piece.tokens, -1) @ basis + mean
-        by_head = rows.reshape(tokens, tables.kv_heads, -1).transpose(1, 0, 2)
-        parts.append(torch.from_numpy(by_head).float())
-    return LayerKV(*parts)
-
-
 @pytest.mark.parametrize("kind", range(2))
 @pytest.mark.parametrize("layer", range(LAYERS))
 def test_values_are_reconstructed_at_their_cells_centroid(layer: int, kind: int) -> None:
     tables, level = small_tables(), 4
     kv = on_the_grid(tables, layer, level, 340)
     decoded = there_and_back(Transform(tables), layer, kv, LADDER[level])
-    was, now = (
-        by_token(part).double().numpy()
-        for part in ((kv.keys, decoded.keys), (kv.values, decoded.values))[kind]
-    )
+    was, now = (by_token(part).double().numpy() for part in both(kv, decoded)[kind])
     for piece in pieces(340, ends_context=True):
         steps = tables.steps(layer, kind, level, piece.setting).astype(np.float64)[:, None]
         q, y = (
@@ -262,18 +246,7 @@ def test_values_are_reconstructed_at_their_cells_centroid(layer: int, kind: int)
 
 def test_the_format_is_frozen() -> None:
     """A change here makes every stored payload unreadable: it wants a new name for the codec."""
-    tables = small_tables(coder=plain)
-    tables = replace(
-        tables,
-        scales=(np.arange(tables.scales.size) % 29 - 3)
-        .astype(np.int8)
-        .reshape(tables.scales.shape),
-        shapes=(np.arange(tables.shapes.size) % 3).astype(np.uint8).reshape(tables.shapes.shape),
-        frequency_shifts=(np.arange(64) % 7 - 4).astype(np.int8).reshape(2, 2, 16),
-    )
+    tables = all_of_integers()
     payload = Transform(tables).encode_layer(1, on_the_grid(tables, 1, 2, 345), "fine")
     assert len(payload) == 7623
-    assert (
-        hashlib.sha256(payload).hexdigest()
-        == "046cae8061194818874d1a37f3747fdf7bc091c7bb3726b6a06ad477f40f2bb5"
-    )
+    assert hashlib.sha256(payload).hexdigest()[:32] == "046cae8061194818874d1a37f3747fdf"

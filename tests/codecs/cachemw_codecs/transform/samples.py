@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,9 @@ from cachemw_codecs.kv import LayerKV
 from cachemw_codecs.transform import classes
 from cachemw_codecs.transform.blocks import BLOCK
 from cachemw_codecs.transform.tables import TransformTables
+from cachemw_codecs.transform.zones import pieces
 from numpy.typing import NDArray
+from scipy.fft import idct  # type: ignore[import-untyped]
 
 Coder = tuple[NDArray[np.uint16], NDArray[np.float32]]
 LAYERS = 2
@@ -95,4 +98,39 @@ def text(
         x = y @ tables.synthesis[layer, kind].astype(np.float64) + tables.means[0, layer, kind]
         by_head = x.reshape(tokens, tables.kv_heads, -1).transpose(1, 0, 2)
         parts.append(torch.from_numpy(np.ascontiguousarray(by_head)).to(dtype))
+    return LayerKV(*parts)
+
+
+def all_of_integers() -> TransformTables:
+    """Return tables whose coding depends on no library's random numbers or arithmetic."""
+    tables = small_tables(coder=plain)
+    scales, shapes, frequencies = (
+        np.arange(array.size).reshape(array.shape)
+        for array in (tables.scales, tables.shapes, tables.frequency_shifts)
+    )
+    return replace(
+        tables,
+        scales=(scales % 29 - 3).astype(np.int8),
+        shapes=(shapes % 3).astype(np.uint8),
+        frequency_shifts=(frequencies % 7 - 4).astype(np.int8),
+    )
+
+
+def on_the_grid(tables: TransformTables, layer: int, level: int, tokens: int) -> LayerKV:
+    """Return values whose coordinates are whole: no machine's arithmetic rounds them otherwise."""
+    parts = []
+    for kind in range(2):
+        rows = np.empty((tokens, tables.channels))
+        for piece in pieces(tokens, ends_context=True):
+            steps = tables.steps(layer, kind, level, piece.setting).astype(np.float64)[:, None]
+            numbers = np.arange(piece.start, piece.stop)[:, None] * 31 + np.arange(16) * (7 + kind)
+            q = (numbers % 11 - 5) * (numbers % 3) * np.where(numbers % 97 == 0, 40, 1)
+            y = q.reshape(-1, len(steps), 16) * steps
+            if len(steps) > 1:
+                y = idct(y, axis=1, norm="ortho")
+            basis = tables.synthesis[layer, kind].astype(np.float64)
+            mean = tables.mean(layer, kind, piece.setting)
+            rows[piece.start : piece.stop] = y.reshape(piece.tokens, -1) @ basis + mean
+        by_head = rows.reshape(tokens, tables.kv_heads, -1).transpose(1, 0, 2)
+        parts.append(torch.from_numpy(by_head).float())
     return LayerKV(*parts)
