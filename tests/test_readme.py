@@ -15,12 +15,15 @@ from types import MappingProxyType
 
 import httpx
 import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cachemw.app import build
 from cachemw.config import load_file
 from tests.support.servers import ServerProcess, start_process, wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
+LAB_MODEL = ROOT / "cachemw" / "assets" / "lab_model"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # `make test` is what CI runs; tests/cachemw/demo/test_run.py runs what `make demo` does.
 RUN_ELSEWHERE = {"make demo", "make test"}
@@ -38,6 +41,7 @@ KINDS = (
     "cachemw entries",
     "cachemw categories",
     "cachemw calibrate",
+    "cachemw_codecs",
 )
 
 
@@ -101,7 +105,7 @@ def policies() -> str:
 def test_nothing_in_it_goes_unrun() -> None:
     run_here = {command for kind in KINDS for command in starting_with(kind)}
     assert run_here | RUN_ELSEWHERE | {TOKEN} == set(commands())
-    assert (len(blocks("python")), len(blocks("yaml"))) == (1, 2)
+    assert (len(blocks("python")), len(blocks("yaml"))) == (2, 2)
 
 
 @pytest.mark.parametrize("command", sorted(RUN_ELSEWHERE))
@@ -179,12 +183,36 @@ def test_pairs_are_calibrated(embedder_cache: Path, tmp_path: Path) -> None:
     assert json.loads(said.stdout)["never_served"]["objected"] == {"numbers": 1}
 
 
+@pytest.mark.timeout(600)
+def test_a_cache_is_calibrated_for_and_measured(tmp_path: Path) -> None:
+    calibrate, measure = (
+        [sys.executable, *shlex.split(command.replace("transform.tables", str(tmp_path / "t")))[1:]]
+        for command in starting_with("cachemw_codecs")
+    )
+    _run(calibrate, folder=ROOT, seconds=300)
+    said = json.loads(_run([*measure, "--json"], folder=ROOT, seconds=300))
+    assert said
+
+
+def test_a_cache_goes_through_a_file_and_back() -> None:
+    (snippet,) = (block for block in blocks("python") if "cachemw_codecs" in block)
+    tokenizer = AutoTokenizer.from_pretrained(LAB_MODEL)
+    model = AutoModelForCausalLM.from_pretrained(LAB_MODEL, dtype=torch.bfloat16).eval()
+    ids = torch.tensor(tokenizer("It was a dark and stormy night; the rain fell.")["input_ids"])
+    names = {"model": model, "tokenizer": tokenizer, "ids": ids[:-2], "more_ids": ids[-2:]}
+
+    exec(compile(snippet, "README.md", "exec"), names)
+
+    expected = model(input_ids=ids[None]).logits[0, -2:].float()
+    assert torch.allclose(names["logits"], expected, atol=0.2)
+
+
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 def test_a_client_is_answered_by_the_model_and_then_from_the_cache(
     embedder_cache: Path, tmp_path: Path
 ) -> None:
     (curl,) = starting_with("chat/completions")
-    (snippet,) = blocks("python")
+    (snippet,) = (block for block in blocks("python") if "openai" in block)
     command = ".venv/bin/cachemw serve"
     assert command in commands()
     # The lab model computes on the same cores as the verifier.
@@ -226,7 +254,10 @@ def _complain(url: str) -> None:
 
 
 def _run(
-    command: list[str], more: Mapping[str, str] = MappingProxyType({}), folder: Path | None = None
+    command: list[str],
+    more: Mapping[str, str] = MappingProxyType({}),
+    folder: Path | None = None,
+    seconds: float = 100,
 ) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OPENAI_")}
     done = subprocess.run(
@@ -235,7 +266,7 @@ def _run(
         text=True,
         env=environment | {**more},
         cwd=folder,
-        timeout=100,
+        timeout=seconds,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -57,7 +57,9 @@ def _calibrate(arguments: argparse.Namespace, calibrators: Mapping[str, Calibrat
 
     require_folder(arguments.out)
     text = inputs.read_text(arguments.text)
-    subject = inputs.load_subject(arguments.model, arguments.dtype, arguments.device)
+    # Gradients in bfloat16 take many times as long on a CPU, and are no better for it.
+    dtype = "float32" if (arguments.dtype, arguments.device) == ("auto", "cpu") else arguments.dtype
+    subject = inputs.load_subject(arguments.model, dtype, arguments.device)
     ids = inputs.encoded(subject, text)[: arguments.tokens]
     size = calibrate(subject, ids, calibrators[arguments.codec], arguments.out)
     sys.stdout.write(f"{arguments.out}: {size} bytes\n")

@@ -114,7 +114,7 @@ def _added(commands: Any, name: str, short: str, about: str, notes: str) -> argp
         "--dtype",
         choices=("auto", "bfloat16", "float16", "float32"),
         default="auto",
-        help="what to load the model in (auto: as it was saved)",
+        help="what to load the model in (auto: as it was saved; calibration on a CPU: float32)",
     )
     parser.add_argument("--device", default="cpu", help="where the model runs (cpu)")
     return parser

@@ -21,7 +21,7 @@ from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.transform import classes, fitting
 from cachemw_codecs.transform.basis import synthesis
 from cachemw_codecs.transform.blocks import BLOCK, forward
-from cachemw_codecs.transform.levels import divergence_of, level_shifts
+from cachemw_codecs.transform.levels import Trials, level_shifts
 from cachemw_codecs.transform.sensitivity import (
     Observed,
     Reading,
@@ -52,12 +52,8 @@ def calibrate(model: PreTrainedModel, texts: Sequence[Tensor], seed: int = 0) ->
     generator = torch.Generator().manual_seed(seed)
     readings = [observe(model, ids, generator) for ids in texts]
     fitted = fit(readings, _kv_heads(model))
-    measured = readings[:: -(-len(readings) // _FOR_LEVELS)]
-
-    def divergence(shift: int) -> float:
-        return divergence_of(model, measured, fitted, shift)
-
-    shifts = level_shifts(divergence, start=0)
+    trials = Trials(model, readings[:: -(-len(readings) // _FOR_LEVELS)], fitted)
+    shifts = level_shifts(trials.divergence, start=0)
     return replace(fitted, level_shifts=shifts).save()
 
 

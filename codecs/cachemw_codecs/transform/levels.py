@@ -7,7 +7,7 @@ the coordinates themselves, and neither small nor independent, which predictions
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,9 +18,9 @@ from torch import Tensor
 from cachemw_codecs.codecs.base import LADDER
 from cachemw_codecs.hf import continue_logits, restore
 from cachemw_codecs.kv import LayerKV
-from cachemw_codecs.transform.classes import STEPS_PER_OCTAVE
-from cachemw_codecs.transform.coordinates import Place, analyse, synthesise
-from cachemw_codecs.transform.quantise import dequantise, quantise
+from cachemw_codecs.transform.classes import SCALES, SHAPES, STEPS_PER_OCTAVE
+from cachemw_codecs.transform.coordinates import Place, Rows, analyse, synthesise
+from cachemw_codecs.transform.quantise import nearest
 from cachemw_codecs.transform.sensitivity import Reading
 from cachemw_codecs.transform.tables import TransformTables
 from cachemw_codecs.transform.zones import zones
@@ -54,38 +54,61 @@ def level_shifts(divergence: Callable[[int], float], start: int) -> NDArray[np.i
     return np.asarray(np.maximum.accumulate(found - apart) + apart, np.int32)
 
 
-def divergence_of(
-    model: PreTrainedModel, readings: Sequence[Reading], tables: TransformTables, shift: int
-) -> float:
-    """Mean KL, in nats a token of the continuations, of reading behind caches coded at `shift`."""
-    at_shift = replace(tables, level_shifts=np.full(len(LADDER), shift, np.int32))
-    return float(np.mean([_divergence(model, reading, at_shift) for reading in readings]))
+class Trials:
+    """The continuations of some texts behind caches coded at any step; answers are kept exact."""
+
+    def __init__(
+        self, model: PreTrainedModel, readings: Sequence[Reading], tables: TransformTables
+    ) -> None:
+        """`tables`: at a level shift of 0."""
+        self._model = model
+        self._tables = tables
+        self._texts = [
+            (reading, [_Part.of(tables, n, part.rows) for n, part in enumerate(reading.parts)])
+            for reading in readings
+        ]
+
+    def divergence(self, shift: int) -> float:
+        """Mean KL, in nats a token, at a step of `shift` quarter octaves."""
+        return float(np.mean([self._of(reading, parts, shift) for reading, parts in self._texts]))
+
+    def _of(self, reading: Reading, parts: Sequence[_Part], shift: int) -> float:
+        dtype = self._model.dtype
+        coded = [part.coded(self._tables, shift).to(dtype) for part in parts]
+        layers = [LayerKV(*pair) for pair in zip(coded[::2], coded[1::2], strict=True)]
+        cache = restore(self._model, layers, reading.positions)
+        logs = torch.log_softmax(continue_logits(self._model, cache, reading.rest), dim=-1)
+        expected = reading.expected
+        return float((expected.exp() * (expected - logs)).sum(dim=-1).mean())
 
 
-def _divergence(model: PreTrainedModel, reading: Reading, tables: TransformTables) -> float:
-    parts = [
-        _coded(tables, number, part.rows).to(model.dtype)
-        for number, part in enumerate(reading.parts)
-    ]
-    layers = [LayerKV(*pair) for pair in zip(parts[::2], parts[1::2], strict=True)]
-    cache = restore(model, layers, reading.positions)
-    logs = torch.log_softmax(continue_logits(model, cache, reading.rest), dim=-1)
-    expected = reading.expected
-    return float((expected.exp() * (expected - logs)).sum(dim=-1).mean())
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Keys or values of a layer over one text: coordinates by zone, in steps at shift 0."""
 
+    places: Sequence[Place]
+    coordinates: Sequence[Rows]
 
-def _coded(tables: TransformTables, number: int, rows: NDArray[np.float32]) -> Tensor:
-    """Quantise and undo it, without the coder: [kv_heads, tokens, head_dim]."""
-    back = np.empty_like(rows)
-    everything = np.broadcast_to(np.arange(256) > 0, (tables.channels, 256))
-    for zone in zones(len(rows), ends_context=True):
-        place = Place(number // 2, number % 2, _ANY_LEVEL, zone.setting)
-        y = analyse(tables, place, rows[zone.start : zone.stop])
-        classes = tables.classes(place.layer, place.kind, place.level, place.setting)
-        for frequency in range(y.shape[1]):
-            coded = quantise(np.ascontiguousarray(y[:, frequency]), everything)
-            offsets = tables.offsets[classes[frequency]]
-            y[:, frequency] = dequantise(coded.symbols, coded.places, coded.values, offsets)
-        back[zone.start : zone.stop] = synthesise(tables, place, y)
-    split = back.reshape(len(rows), tables.kv_heads, -1).transpose(1, 0, 2)
-    return torch.from_numpy(np.ascontiguousarray(split))
+    @classmethod
+    def of(cls, tables: TransformTables, number: int, rows: Rows) -> _Part:
+        """Take part `number`: keys of the first layer, its values, keys of the second, ..."""
+        cut = zones(len(rows), ends_context=True)
+        places = [Place(number // 2, number % 2, _ANY_LEVEL, zone.setting) for zone in cut]
+        parts = [
+            analyse(tables, place, rows[zone.start : zone.stop])
+            for place, zone in zip(places, cut, strict=True)
+        ]
+        return cls(places, parts)
+
+    def coded(self, tables: TransformTables, shift: int) -> Tensor:
+        """Quantise and undo it, without the coder: [kv_heads, tokens, head_dim]."""
+        step = np.float32(np.exp2(shift / STEPS_PER_OCTAVE))
+        offsets = tables.offsets[len(tables.offsets) // len(SHAPES) + SCALES // 2]
+        rows = np.concatenate(
+            [
+                synthesise(tables, place, step * nearest(y / step, offsets))
+                for place, y in zip(self.places, self.coordinates, strict=True)
+            ]
+        )
+        split = rows.reshape(len(rows), tables.kv_heads, -1).transpose(1, 0, 2)
+        return torch.from_numpy(np.ascontiguousarray(split))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cachemw_codecs.errors import DamagedData
 from cachemw_codecs.transform.classes import ESCAPE, ROUNDING, ZERO
 
 MOST = 32767
@@ -37,6 +38,12 @@ def quantise(y: NDArray[np.float32], codable: NDArray[np.bool_]) -> Quantised:
     return Quantised(symbols, places, values)
 
 
+def nearest(y: NDArray[np.float32], offsets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what `dequantise` makes of `quantise`; `y` and offsets in steps."""
+    whole = np.minimum(np.floor(np.abs(y) + np.float32(ROUNDING)), MOST)
+    return np.asarray(np.copysign(np.maximum(whole - offsets * (whole > 0), 0), y))
+
+
 def dequantise(
     symbols: NDArray[np.uint8],
     places: NDArray[np.int64],
@@ -45,8 +52,11 @@ def dequantise(
 ) -> NDArray[np.float32]:
     """Return float32 [rows, columns] in steps: sign(q) (|q| - offset of the column).
 
-    `places` must lie within `symbols`.
+    `places` must lie within `symbols`. Raises `DamagedData` where they do not ascend, or where a
+    symbol there stands for a value.
     """
+    if bool((np.diff(places) <= 0).any()) or bool((symbols.ravel()[places] != ESCAPE).any()):
+        raise DamagedData("escapes: a place is not that of a symbol that stands for one")
     q = symbols.astype(np.float32) - np.float32(ZERO)
     q.ravel()[places] = values
     return np.asarray(q - np.sign(q) * offsets)
