@@ -32,8 +32,8 @@ def unblock(
     """Write token i of a block: the sum over f of basis[f, i] x coefficient f, to `values`.
 
     `coefficients`, `values`: float16. `bases`: float32 [n, BLOCK, BLOCK], a cosine transform with
-    the steps of its frequencies multiplied in. `most`: blocks in any stream. What `blocks` says
-    must lie within the buffers.
+    the steps of its frequencies multiplied in, scaled so that no sum overflows.
+    `most`: blocks in any stream. What `blocks` says must lie within the buffers.
     """
     count, block = blocks.shape[1], bases.shape[1]
     if not count:

@@ -114,6 +114,7 @@ def decode(
     tables: DeviceTables,
     symbols: Tensor,
     strides: Strides,
+    status: Tensor | None = None,
 ) -> Tensor:
     """Decode streams into `symbols`; returns their status, int32 [streams], 0 where all is well.
 
@@ -122,7 +123,8 @@ def decode(
     has no token: `strides` must be those of decoding order then. Any words are safe to decode;
     starts, lengths and places must lie within the buffers, which is the caller's to see to.
     """
-    status = torch.empty(streams.shape[1], dtype=torch.int32, device=words.device)
+    if status is None:
+        status = torch.empty(streams.shape[1], dtype=torch.int32, device=words.device)
     if len(status):
         kernels.decode_kernel[(len(status),)](
             words,

@@ -10,23 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from cachemw_codecs.errors import DamagedData, InvalidInput
-from cachemw_codecs.gpu.coder import (
-    DeviceTables,
-    Field,
-    Strides,
-    decode,
-    require_good,
-)
+from cachemw_codecs.gpu.blocks import unblock
+from cachemw_codecs.gpu.coder import DeviceTables, Field, Strides, decode, require_good
 from cachemw_codecs.gpu.plan import Geometry, LayerPlan
+from cachemw_codecs.gpu.staged import LayerPayload, RowsToDecode
 from cachemw_codecs.gpu.transform import Inverse, Unit, inverse, put_escapes
-
-NO_ESCAPES: NDArray[np.int64] = np.zeros((3, 0), np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,42 +26,15 @@ class LayerModel:
     """What calibration says of one layer, on the device.
 
     `columns`: int32 [settings x geometry.streams, width] of tables. `inverse`: geometry.transforms
-    matrices, and as many rows of steps and means a setting.
+    matrices, and as many rows of steps and means a setting. Where tokens come by the block too,
+    `block_columns`: the same for block settings, block x width columns each, and `bases`: float32
+    [block settings x 2, block, block], keys' and values' in turn, see `blocks.unblock`.
     """
 
     columns: Tensor
     inverse: Inverse
-
-
-@dataclass(frozen=True, slots=True)
-class LayerPayload:
-    """One layer to decode, on the host; pinned, its copy overlaps the decoding of another.
-
-    `words`: uint16. `described`: int64, the plan's streams and units, then escapes.
-    """
-
-    words: Tensor
-    described: Tensor
-    plan: LayerPlan
-    escapes: int
-
-    @classmethod
-    def of(
-        cls,
-        payload: bytes | memoryview,
-        plan: LayerPlan,
-        escapes: NDArray[np.int64] = NO_ESCAPES,
-        pin: bool = False,
-    ) -> LayerPayload:
-        """From the streams' bytes, back to back; `escapes`: int64 [3, n], see `put_escapes`."""
-        if len(payload) != 2 * plan.words:
-            raise DamagedData(f"{len(payload)} bytes of streams, not {2 * plan.words}")
-        flat = np.concatenate([plan.streams.ravel(), plan.units.ravel(), escapes.ravel()])
-        words = torch.from_numpy(np.frombuffer(payload, "<u2").copy())
-        described = torch.from_numpy(flat)
-        if pin:
-            words, described = words.pin_memory(), described.pin_memory()
-        return cls(words, described, plan, escapes.shape[1])
+    block_columns: Tensor | None = None
+    bases: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +70,7 @@ class LayerDecoder:
         device = tables.slots.device
         self._device = device
         for model in self._models:
-            tables.check(model.columns.cpu().numpy())
-            if model.columns.shape[1] != geometry.width or model.inverse.size != geometry.size:
-                raise InvalidInput("a layer's tables and transforms do not fit the geometry")
-            if len(model.inverse.matrices) != geometry.transforms:
-                raise InvalidInput(f"expected {geometry.transforms} matrices a layer")
-            if model.columns.dtype != torch.int32 or not model.columns.is_contiguous():
-                raise InvalidInput("columns: expected int32, contiguous")
+            _check_model(model, geometry, tables)
         self._streams = (
             [
                 torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -127,25 +86,33 @@ class LayerDecoder:
         Returns the streams' status: see `coder.require_good`. Nothing is written out of bounds
         whatever the bytes are; what is written where the status is bad means nothing.
         """
+        if not 0 <= layer < len(self._models):
+            raise InvalidInput(f"layer: {layer} of {len(self._models)}")
         plan, model = payload.plan, self._models[layer]
         self._check(plan, model, cache)
         words = payload.words.to(self._device, non_blocking=True)
         described = payload.described.to(self._device, non_blocking=True)
-        streams, units, escapes = (
-            part.view(rows, -1)
-            for part, rows in zip(
-                torch.split(described, [plan.streams.size, plan.units.size, 3 * payload.escapes]),
-                (len(Field), len(Unit), 3),
-                strict=True,
-            )
-        )
-        width = self._geometry.width
+        tokens, blocks = payload.taken_apart(described)
         values = torch.empty(plan.room, dtype=torch.float16, device=self._device)
-        order = Strides.decoding_order(width)
-        status = decode(words, streams, model.columns, self._tables, values, order)
-        put_escapes(escapes, streams, model.columns, self._tables.offsets, values, status)
-        inverse(values, units, plan.longest, width, model.inverse, cache)
+        status = torch.empty(len(plan.order), dtype=torch.int32, device=self._device)
+        counts = [rows.streams.shape[1] for rows in (tokens, blocks)]
+        of_tokens, of_blocks = torch.split(status, counts)
+        width = self._geometry.width
+        self._decode(words, tokens, model.columns, values, of_tokens)
+        inverse(values, tokens.units, plan.tokens.longest, width, model.inverse, cache)
+        if model.block_columns is not None and model.bases is not None:
+            scratch = torch.empty(plan.blocks.room, dtype=torch.float16, device=self._device)
+            self._decode(words, blocks, model.block_columns, scratch, of_blocks)
+            unblock(scratch, blocks.blocks, plan.blocks.most, width, model.bases, values)
+            inverse(values, blocks.units, plan.blocks.longest, width, model.inverse, cache)
         return status
+
+    def _decode(
+        self, words: Tensor, rows: RowsToDecode, columns: Tensor, target: Tensor, status: Tensor
+    ) -> None:
+        order = Strides.decoding_order(columns.shape[1])
+        decode(words, rows.streams, columns, self._tables, target, order, status)
+        put_escapes(rows.escapes, rows.streams, columns, self._tables.offsets, target, status)
 
     def decode_layers(
         self, payloads: Sequence[LayerPayload], caches: Sequence[Tensor]
@@ -171,9 +138,36 @@ class LayerDecoder:
         shape = (2, self._geometry.kv_heads, cache.shape[-2], self._geometry.head_dim)
         if tuple(cache.shape) != shape or not cache.is_contiguous():
             raise InvalidInput(f"cache: expected {list(shape)}, contiguous")
-        if plan.streams[Field.COLUMNS].max(initial=-1) >= len(model.columns):
-            raise DamagedData("a stream names tables that the model does not have")
-        if plan.units[Unit.ROW].max(initial=-1) >= len(model.inverse.steps):
-            raise DamagedData("a stream names a transform that the model does not have")
+        if plan.blocks.streams.size and model.block_columns is None:
+            raise DamagedData("a stream is of blocks, which the model does not have")
+        for rows, columns in ((plan.tokens, model.columns), (plan.blocks, model.block_columns)):
+            known = 0 if columns is None else len(columns)
+            if rows.streams[Field.COLUMNS].max(initial=-1) >= known:
+                raise DamagedData("a stream names tables that the model does not have")
+            if rows.units[Unit.ROW].max(initial=-1) >= len(model.inverse.steps):
+                raise DamagedData("a stream names a transform that the model does not have")
         if plan.capacity != cache.shape[-2]:
             raise InvalidInput(f"cache: planned for {plan.capacity} tokens")
+
+
+def _check_model(model: LayerModel, geometry: Geometry, tables: DeviceTables) -> None:
+    """Raise `InvalidInput` for what the kernels would read beyond its end, or misread."""
+    width, block = geometry.width, geometry.block
+    every = [(model.columns, width)]
+    if model.block_columns is not None:
+        every.append((model.block_columns, block * width))
+    for columns, wanted in every:
+        tables.check(columns.cpu().numpy())
+        if columns.shape[1] != wanted:
+            raise InvalidInput("a layer's tables do not fit the geometry")
+        if columns.dtype != torch.int32 or not columns.is_contiguous():
+            raise InvalidInput("columns: expected int32, contiguous")
+    if model.inverse.size != geometry.size or len(model.inverse.matrices) != geometry.transforms:
+        raise InvalidInput(f"expected {geometry.transforms} transforms of {geometry.size}")
+    if model.bases is None or model.block_columns is None:
+        return
+    settings = len(model.block_columns) // geometry.streams
+    wanted_bases = (2 * settings, block, block)
+    fits = tuple(model.bases.shape) == wanted_bases and model.bases.is_contiguous()
+    if not fits or model.bases.dtype != torch.float32:
+        raise InvalidInput(f"bases: expected float32 {list(wanted_bases)}, contiguous")

@@ -12,8 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cachemw_codecs.errors import DamagedData, InvalidInput
+from cachemw_codecs.gpu.blocks import Blocks
 from cachemw_codecs.gpu.coder import LANES, Field, describe, room
 from cachemw_codecs.gpu.transform import Unit
+
+Table = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,16 @@ class Geometry:
     """How a layer's values are split: `width` columns a stream, `size` columns a transform.
 
     Keys or values of a token are kv_heads x head_dim columns. `size` is a multiple of `head_dim`;
-    of `width` and `size` one divides the other.
+    of `width` and `size` one divides the other. Pieces with setting `block_settings` and up have a
+    row a block of `block` tokens, of block x width columns; others have a row a token.
     """
 
     kv_heads: int
     head_dim: int
     width: int
     size: int
+    block: int = 1
+    block_settings: int = 1 << 16
 
     def __post_init__(self) -> None:
         whole = self.channels % self.width == 0 and self.channels % self.size == 0
@@ -67,7 +73,7 @@ class Piece:
     """Streams over the same tokens, one after the other in the buffer, pieces too.
 
     `lengths`: bytes of each of `Geometry.streams`. `runs`: the tokens in order. `setting`: which
-    set of tables and matrices, as protected tokens have finer steps.
+    set of tables, steps and means, as protected tokens have finer steps.
     """
 
     lengths: Sequence[int]
@@ -81,54 +87,113 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerPlan:
-    """`streams`: see `coder.Field`. `units`: see `transform.Unit`. `room`: values between the two.
+class RowsPlan:
+    """Streams whose rows are of one kind, and the transforms behind them.
 
-    `longest`: tokens of the longest stream, in whole groups of 32.
+    `streams`: see `coder.Field`. `units`: see `transform.Unit`. `blocks`: see `blocks.Blocks`,
+    empty where rows are tokens. `room`: elements that the streams decode to. `most`: rows of any
+    stream. `longest`: tokens of any, in whole groups of 32.
     """
 
-    streams: NDArray[np.int64]
-    units: NDArray[np.int64]
+    streams: Table
+    units: Table
+    blocks: Table
+    room: int
+    most: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerPlan:
+    """What to do with streams of tokens and with those of blocks.
+
+    `order`: of each stream in the buffer its number, tokens' first. `room`: values of all tokens.
+    """
+
+    tokens: RowsPlan
+    blocks: RowsPlan
+    order: Table
     room: int
     words: int
-    longest: int
     capacity: int
 
 
 def plan_layer(pieces: Sequence[Piece], geometry: Geometry, capacity: int) -> LayerPlan:
     """Plan a layer whose cache is [2, kv_heads, capacity, head_dim], keys first.
 
-    Row of `columns` for a stream: setting x geometry.streams + its number in the piece; row of
-    steps and means for a transform: setting x geometry.transforms + its number. Raises
-    `DamagedData` where lengths or runs cannot be.
+    Row of `columns` for a stream: setting x geometry.streams + its number in the piece, the first
+    of block settings as 0; row of steps and means for a transform: setting x geometry.transforms +
+    its number. Raises `DamagedData` where lengths or runs cannot be.
     """
-    lengths: list[int] = []
-    tokens: list[int] = []
-    rows: list[int] = []
     for piece in pieces:
         _check(piece, geometry, capacity)
-        lengths += piece.lengths
-        tokens += [piece.tokens] * geometry.streams
-        rows += range(piece.setting * geometry.streams, (piece.setting + 1) * geometry.streams)
-    streams = describe(lengths, tokens, rows, geometry.width)
+    lengths = np.array([piece.lengths for piece in pieces], np.int64).ravel()
+    starts = np.cumsum(lengths // 2) - lengths // 2
+    blocked = np.array([_blocked(piece, geometry) for piece in pieces], bool)
+    planned: list[RowsPlan] = []
+    begin = 0
+    for kind in (False, True):
+        chosen = [piece for piece, other in zip(pieces, blocked, strict=True) if other == kind]
+        rows = _plan_rows(chosen, geometry, kind, begin, capacity)
+        rows.streams[Field.START] = starts[np.repeat(blocked, geometry.streams) == kind]
+        planned.append(rows)
+        begin += _room([piece.tokens for piece in chosen], geometry)
+    tokens, blocks = planned
+    by_kind = np.argsort(np.repeat(blocked, geometry.streams), kind="stable")
+    return LayerPlan(tokens, blocks, np.argsort(by_kind), begin, int(lengths.sum()) // 2, capacity)
+
+
+def _plan_rows(
+    pieces: Sequence[Piece], geometry: Geometry, blocked: bool, begin: int, capacity: int
+) -> RowsPlan:
+    """Plan pieces of one kind; their tokens' values begin at `begin`."""
+    block = geometry.block if blocked else 1
+    first = geometry.block_settings if blocked else 0
+    count = geometry.streams
+    rows = np.repeat(np.array([piece.tokens // block for piece in pieces], np.int64), count)
+    settings = np.array([piece.setting for piece in pieces], np.int64)
+    streams = describe(
+        [length for piece in pieces for length in piece.lengths],
+        rows.tolist(),
+        ((settings - first)[:, None] * count + np.arange(count)).ravel().tolist(),
+        block * geometry.width,
+    )
+    values = -(-rows * block // LANES) * LANES * geometry.width
+    places = begin + np.cumsum(values) - values
     units = [
         unit
         for number, piece in enumerate(pieces)
-        for unit in _units(piece, streams[Field.PLACE, number * geometry.streams :], geometry)
+        for unit in _units(piece, places[number * count :], geometry)
     ]
     table = np.array(units, np.int64).reshape(-1, len(Unit)).T.copy()
-    per_head = capacity * geometry.head_dim
     # A transform's number is also its place among the heads of keys and values.
     head = table[Unit.MATRIX] * (geometry.size // geometry.head_dim)
-    table[Unit.TARGET] = head * per_head + table[Unit.TARGET] * geometry.head_dim
-    return LayerPlan(
+    table[Unit.TARGET] = (head * capacity + table[Unit.TARGET]) * geometry.head_dim
+    blocks = np.empty((len(Blocks), len(rows) if blocked else 0), np.int64)
+    if blocked:
+        blocks[Blocks.SOURCE] = streams[Field.PLACE]
+        blocks[Blocks.ROWS] = rows
+        blocks[Blocks.TARGET] = places
+        kind = np.arange(count) // (count // 2)
+        blocks[Blocks.BASIS] = ((settings - first)[:, None] * 2 + kind).ravel()
+    return RowsPlan(
         streams,
         table,
-        room(streams, geometry.width),
-        sum(lengths) // 2,
+        blocks,
+        room(streams, block * geometry.width),
+        int(rows.max(initial=0)),
         int(table[Unit.PADDED].max(initial=0)),
-        capacity,
     )
+
+
+def _blocked(piece: Piece, geometry: Geometry) -> bool:
+    return piece.setting >= geometry.block_settings
+
+
+def _room(tokens: Sequence[int], geometry: Geometry) -> int:
+    """Values of streams of so many tokens each, in decoding order."""
+    groups = sum(-(-count // LANES) for count in tokens)
+    return groups * LANES * geometry.width * geometry.streams
 
 
 def _check(piece: Piece, geometry: Geometry, capacity: int) -> None:
@@ -138,6 +203,8 @@ def _check(piece: Piece, geometry: Geometry, capacity: int) -> None:
         raise DamagedData(f"setting: {piece.setting} is negative")
     if not piece.runs:
         raise DamagedData("a piece of streams without tokens")
+    if _blocked(piece, geometry) and piece.tokens % geometry.block:
+        raise DamagedData(f"{piece.tokens} tokens are not whole blocks")
     for run in piece.runs:
         if run.count < 1 or run.position < 0 or run.position + run.count > capacity:
             raise DamagedData(
@@ -145,7 +212,7 @@ def _check(piece: Piece, geometry: Geometry, capacity: int) -> None:
             )
 
 
-def _units(piece: Piece, places: NDArray[np.int64], geometry: Geometry) -> list[tuple[int, ...]]:
+def _units(piece: Piece, places: Table, geometry: Geometry) -> list[tuple[int, ...]]:
     """As `Unit` says, but for TARGET, which is the position yet."""
     padded = -(-piece.tokens // LANES) * LANES
     made: list[tuple[int, ...]] = []

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.gpu import transform_kernels as kernels
+from cachemw_codecs.gpu.coder import LANES
 
 
 class Unit(IntEnum):
@@ -109,17 +110,20 @@ def inverse(
 ) -> None:
     """Write `units` to `cache`, contiguous [..., kv_heads, tokens, head_dim], in its dtype.
 
-    `longest`: the most tokens of any stream. What `units` say must lie within the buffers. The
-    head's dimension must be a multiple of 16.
+    What is too large for the dtype becomes its largest value. `longest`: the most tokens of any
+    stream. What `units` say must lie within the buffers. The head's dimension must be a multiple
+    of 16.
     """
     size, head_dim = transform.size, cache.shape[-1]
     count = units.shape[1]
     if not count:
         return
     half = transform.matrices.dtype == torch.float16
-    # Larger tiles where a value is read once for each of several tiles. A tile lies in one head.
-    large = half and size > 128
-    tokens, out = 128 if large else 64, _power_of_two(head_dim, 128)
+    # Larger tiles where a value is read once for each of several tiles, small ones for the few
+    # tokens beside blocks. A tile lies in one head.
+    large = half and size > 128 and longest > LANES
+    tokens = 128 if large else min(64, longest)
+    out = _power_of_two(head_dim, 128)
     grid = (-(-longest // tokens) * (size // out), count)
     kernels.inverse_kernel[grid](
         values,
@@ -131,6 +135,7 @@ def inverse(
         count,
         width,
         cache.shape[-2] * head_dim,
+        torch.finfo(cache.dtype).max,
         G=size,
         HEAD_DIM=head_dim,
         TOKENS=tokens,

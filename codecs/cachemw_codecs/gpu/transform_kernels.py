@@ -61,6 +61,7 @@ def inverse_kernel(
     count,
     width,
     head_stride,
+    largest,
     G: tl.constexpr,
     HEAD_DIM: tl.constexpr,
     TOKENS: tl.constexpr,
@@ -99,6 +100,7 @@ def inverse_kernel(
             part = tl.load(matrices + matrix * (G * G) + j[:, None] * G + n[None, :])
             total = tl.dot(y.to(part.dtype), part, total, input_precision="tf32")
         total = total * tl.load(steps + row) + tl.load(means + row * G + n)[None, :]
+        total = tl.minimum(tl.maximum(total, -largest), largest)
         head = out + target + (tile // per_head) * head_stride + (tile % per_head) * OUT
         to = head + (token - first)[:, None] * HEAD_DIM + tl.arange(0, OUT)[None, :]
         tl.store(to, total.to(out.dtype.element_ty), mask=here[:, None])

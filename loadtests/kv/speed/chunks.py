@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from cachemw_codecs.gpu.coder import DeviceTables, Encoded, Field, Strides, describe, encode
-from cachemw_codecs.gpu.layers import LayerPayload
 from cachemw_codecs.gpu.plan import LayerPlan, Piece, Run, plan_layer
 from cachemw_codecs.gpu.quantise import quantise
+from cachemw_codecs.gpu.staged import LayerPayload
 from cachemw_codecs.gpu.transform import Unit
 from numpy.typing import NDArray
 from torch import Tensor
@@ -119,16 +119,16 @@ class Together:
         words = room = count = 0
         for layer, payload in enumerate(payloads):
             plan = payload.plan
-            part = plan.streams.copy()
+            part = plan.tokens.streams.copy()
             part[Field.START] += words
             part[Field.PLACE] += room
             part[Field.COLUMNS] += layer * GEOMETRY.streams
-            unit = plan.units.copy()
+            unit = plan.tokens.units.copy()
             unit[Unit.PLACE] += room
             unit[Unit.MATRIX] += layer * GEOMETRY.transforms
             unit[Unit.ROW] += layer * GEOMETRY.transforms
             unit[Unit.TARGET] += layer * 2 * GEOMETRY.channels * plan.capacity
-            escape = payload.described[plan.streams.size + plan.units.size :].view(3, -1).clone()
+            escape = payload.taken_apart(payload.described)[0].escapes.clone()
             escape[0] += count
             streams.append(part)
             units.append(unit)

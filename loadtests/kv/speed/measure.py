@@ -76,7 +76,7 @@ def measure(
         count = subject.symbols.numel()
         timings.append(Timing("nvCOMP ANS decode", ans.decode_ms, whole, count))
         timings.append(Timing("nvCOMP ANS encode", ans.encode_ms, whole, count))
-    escapes = sum(p.escapes for p in subject.payloads) / subject.symbols.numel()
+    escapes = sum(p.escapes[0] for p in subject.payloads) / subject.symbols.numel()
     return Measured(chunks, subject.bits_a_value, escapes, error, timings, ans, host_ms)
 
 

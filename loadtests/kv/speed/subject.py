@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from cachemw_codecs.coding import rans
 from cachemw_codecs.gpu.coder import DeviceTables, Strides, decode, require_good
-from cachemw_codecs.gpu.layers import LayerPayload
+from cachemw_codecs.gpu.staged import LayerPayload
 from cachemw_codecs.gpu.transform import Inverse, inverse, put_escapes
 from torch import Tensor
 
@@ -52,7 +52,7 @@ class Subject:
     @property
     def compressed_bytes(self) -> int:
         """Words of all layers, and 6 bytes an escape."""
-        return sum(2 * p.plan.words + 6 * p.escapes for p in self.payloads)
+        return sum(2 * p.plan.words + 6 * p.escapes[0] for p in self.payloads)
 
     @property
     def bits_a_value(self) -> float:
@@ -112,7 +112,7 @@ class AllAtOnce:
             torch.cat([one.steps for one in inverses]),
             torch.cat([one.means for one in inverses]),
         )
-        self._longest = max(payload.plan.longest for payload in subject.payloads)
+        self._longest = max(payload.plan.tokens.longest for payload in subject.payloads)
         self._values = torch.empty(self._batch.room, dtype=torch.float16, device=device)
         self.symbols = torch.empty(self._batch.room, dtype=torch.uint8, device=device)
 
@@ -176,7 +176,7 @@ def _reference(subject: Subject, layer: int) -> Tensor:
     """Float64 [2, kv_heads, tokens, head_dim] of what the symbols and escapes say."""
     model, payload = subject.model, subject.payloads[layer]
     q = subject.symbols[layer].double() - 128
-    escapes = payload.described[payload.plan.streams.size + payload.plan.units.size :].view(3, -1)
+    escapes = payload.taken_apart(payload.described)[0].escapes
     chunk, stream = escapes[0] // GEOMETRY.streams, escapes[0] % GEOMETRY.streams
     parts = GEOMETRY.streams // 2
     token = chunk * subject.chunks.size + escapes[1] // GEOMETRY.width

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from cachemw_codecs.gpu.layers import LayerPayload
+from cachemw_codecs.gpu.staged import LayerPayload
 from torch import Tensor
 
 from loadtests.kv.speed.timing import milliseconds

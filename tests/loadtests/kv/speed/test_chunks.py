@@ -41,5 +41,5 @@ def test_chunks_are_decoded_to_their_places() -> None:
         for chunk in range(3)
         for kind in range(2)
     ]
-    assert plan.units[Unit.TARGET].tolist() == targets
+    assert plan.tokens.units[Unit.TARGET].tolist() == targets
     assert CHUNKS.bf16_bytes == 2 * 2 * GEOMETRY.kv_heads * head

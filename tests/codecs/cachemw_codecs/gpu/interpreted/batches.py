@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from cachemw_codecs.coding import rans
 from cachemw_codecs.coding.frequencies import TOTAL, FrequencyTables
-from cachemw_codecs.gpu.coder import DeviceTables, Strides, decode, describe, room
+from cachemw_codecs.errors import DamagedData
+from cachemw_codecs.gpu.coder import DeviceTables, Field, Strides, decode, describe, room
+from cachemw_codecs.gpu.rans_kernels import BAD_WORDS
 from numpy.typing import NDArray
 
 DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda")
@@ -104,3 +106,35 @@ def decoded(
         found.append(rows[:count])
         at += size
     return found, status.tolist()
+
+
+def decode_on_cpu(
+    words: torch.Tensor,
+    streams: torch.Tensor,
+    columns: torch.Tensor,
+    tables: DeviceTables,
+    values: torch.Tensor,
+    strides: Strides,
+    status: torch.Tensor,
+) -> None:
+    """Do what `coder.decode` does to float16, by the CPU's coder."""
+    width = columns.shape[1]
+    assert strides == Strides.decoding_order(width)
+    f = (tables.ranges.numpy().view(np.uint32) >> 16).astype(np.uint16)
+    coder = FrequencyTables(f)
+    for number, described in enumerate(streams.T.numpy()):
+        start, length, rows = (described[field] for field in list(Field)[:3])
+        of_columns = columns[described[Field.COLUMNS]]
+        coded = words[start : start + length].numpy().tobytes()
+        status[number] = 0
+        try:
+            symbols = rans.decode(coded, int(rows), of_columns.numpy(), coder)
+        except DamagedData:
+            status[number] = BAD_WORDS
+            symbols = np.zeros((int(rows), width), np.uint8)
+        q = torch.from_numpy(symbols.astype(np.float32)) - 128
+        padded = torch.zeros(-(-int(rows) // 32) * 32, width)
+        padded[:rows] = q - q.sign() * tables.offsets[of_columns.long()]
+        place = described[Field.PLACE]
+        lines = padded.view(-1, 32, width).transpose(1, 2).reshape(-1)
+        values[place : place + lines.numel()] = lines.half()

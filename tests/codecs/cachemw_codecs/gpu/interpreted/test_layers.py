@@ -6,8 +6,9 @@ import torch
 from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.errors import DamagedData, InvalidInput
 from cachemw_codecs.gpu.coder import DeviceTables, require_good
-from cachemw_codecs.gpu.layers import LayerDecoder, LayerModel, LayerPayload
+from cachemw_codecs.gpu.layers import LayerDecoder, LayerModel
 from cachemw_codecs.gpu.plan import Geometry, Piece, Run, plan_layer
+from cachemw_codecs.gpu.staged import LayerPayload
 from cachemw_codecs.gpu.transform import Inverse
 
 from tests.codecs.cachemw_codecs.gpu.interpreted.batches import DEVICE, batch, make_offsets

@@ -23,19 +23,28 @@ def test_streams_lie_back_to_back_and_units_cover_every_head() -> None:
     ]
     plan = plan_layer(pieces, GEOMETRY, 50)
     assert plan.words == 100
-    assert plan.streams[Field.START].tolist() == [0, 5, 15, 30, 50, 55, 65, 80]
-    assert plan.streams[Field.COLUMNS].tolist() == list(range(8))
-    assert plan.streams[Field.PLACE].tolist() == [0, 1024, 2048, 3072, 4096, 4608, 5120, 5632]
+    assert plan.tokens.streams[Field.START].tolist() == [0, 5, 15, 30, 50, 55, 65, 80]
+    assert plan.tokens.streams[Field.COLUMNS].tolist() == list(range(8))
+    assert plan.tokens.streams[Field.PLACE].tolist() == [
+        0,
+        1024,
+        2048,
+        3072,
+        4096,
+        4608,
+        5120,
+        5632,
+    ]
     assert plan.room == 6144
-    assert plan.longest == 64
-    heads = plan.units[Unit.TARGET] // (50 * 8)
+    assert plan.tokens.longest == 64
+    heads = plan.tokens.units[Unit.TARGET] // (50 * 8)
     assert heads.tolist() == list(range(8)) * 3
-    rest = plan.units[Unit.TARGET] % (50 * 8) // 8
+    rest = plan.tokens.units[Unit.TARGET] % (50 * 8) // 8
     assert rest.tolist() == [4] * 8 + [0] * 8 + [44] * 8
-    assert plan.units[Unit.FIRST].tolist() == [0] * 16 + [4] * 8
-    assert plan.units[Unit.MATRIX].tolist() == list(range(8)) * 3
-    assert plan.units[Unit.ROW].tolist() == [*range(8), *range(8, 16), *range(8, 16)]
-    assert plan.units[Unit.COLUMN].tolist() == [0, 8] * 12
+    assert plan.tokens.units[Unit.FIRST].tolist() == [0] * 16 + [4] * 8
+    assert plan.tokens.units[Unit.MATRIX].tolist() == list(range(8)) * 3
+    assert plan.tokens.units[Unit.ROW].tolist() == [*range(8), *range(8, 16), *range(8, 16)]
+    assert plan.tokens.units[Unit.COLUMN].tolist() == [0, 8] * 12
 
 
 @pytest.mark.parametrize("run", [Run(0, 0), Run(1, 50), Run(51, 0), Run(4, -1)])

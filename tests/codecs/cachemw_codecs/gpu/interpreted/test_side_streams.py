@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.gpu.coder import DeviceTables
-from cachemw_codecs.gpu.layers import LayerPayload
 from cachemw_codecs.gpu.plan import Geometry, plan_layer
+from cachemw_codecs.gpu.staged import LayerPayload
 
 from tests.codecs.cachemw_codecs.gpu.interpreted.batches import DEVICE
 from tests.codecs.cachemw_codecs.gpu.interpreted.test_layers import small_layer
