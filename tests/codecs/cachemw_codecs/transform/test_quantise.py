@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from cachemw_codecs.errors import DamagedData
 from cachemw_codecs.transform.classes import ESCAPE, ROUNDING, ZERO
-from cachemw_codecs.transform.quantise import MOST, dequantise, quantise
+from cachemw_codecs.transform.quantise import MOST, dequantise, nearest, quantise
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -40,6 +42,7 @@ def test_a_value_comes_back_within_its_cell(y: NDArray[np.float32], data: st.Dat
 
     back = dequantise(coded.symbols, coded.places, coded.values, offsets)
     assert back.dtype == np.float32
+    np.testing.assert_array_equal(nearest(y, offsets), back)
     size = np.minimum(np.abs(y.astype(np.float64)), MOST)
     allowed = 1 - ROUNDING + np.maximum(offsets, 0) + 1e-2
     assert (np.abs(np.abs(back) - size) <= allowed).all()
@@ -66,6 +69,14 @@ def test_values_too_far_out_are_brought_to_the_largest() -> None:
     assert coded.values.tolist() == [MOST, -MOST, MOST, -MOST]
     back = dequantise(coded.symbols, coded.places, coded.values, np.zeros(4, np.float32))
     assert back.tolist() == [[MOST, -MOST, MOST, -MOST]]
+
+
+@pytest.mark.parametrize("places", [[0], [1, 1], [2, 1], [1, 2, 3]])
+def test_places_that_do_not_stand_for_a_value_are_damage(places: list[int]) -> None:
+    symbols = np.array([[ZERO, ESCAPE], [ESCAPE, ZERO]], np.uint8)
+    values = np.full(len(places), 300, np.int16)
+    with pytest.raises(DamagedData, match="escapes"):
+        dequantise(symbols, np.array(places), values, np.zeros(2, np.float32))
 
 
 def test_dequantising_moves_toward_zero_by_the_columns_offset() -> None:
