@@ -28,7 +28,7 @@ from cachemw_codecs.transform.zones import zones
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-TARGETS = (0.0003, 0.001, 0.002, 0.004, 0.008, 0.02, 0.06)
+TARGETS = (0.0001, 0.0004, 0.001, 0.002, 0.004, 0.01, 0.03)
 """Of each level, finest first: mean divergence in nats a token of the continuation."""
 
 _MOST_TRIALS = 16
