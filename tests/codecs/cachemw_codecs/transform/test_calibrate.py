@@ -11,6 +11,7 @@ from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.hf import capture
 from cachemw_codecs.kv import LayerKV
 from cachemw_codecs.transform import TransformTables, calibrate
+from cachemw_codecs.transform.blocks import BLOCK
 from cachemw_codecs.transform.calibrate import fit
 from cachemw_codecs.transform.classes import SCALES, deviation
 from cachemw_codecs.transform.sensitivity import Observed, Reading
@@ -106,6 +107,25 @@ def test_channels_that_matter_more_have_finer_steps() -> None:
     np.testing.assert_allclose(moves * ridged / (moves * ridged).mean(), 1, rtol=0.1)
     assert tables.kv_heads == 2
     assert tables.level_shifts.tolist() == [0] * len(LADDER)
+
+
+def test_directions_are_of_the_frequencies_that_matter() -> None:
+    """Fast noise along one diagonal, less of slow changes along the other, which alone matter."""
+    random = np.random.default_rng(1)
+    tokens = 4 + 125 * BLOCK
+    slow, slow_gradients = (
+        np.repeat(random.standard_normal((126, 2)), BLOCK, axis=0)[BLOCK - 4 :] for _ in range(2)
+    )
+    fast = 2 * random.standard_normal(tokens)
+    rows = np.stack([slow[:, 0] + fast, slow[:, 0] - fast], axis=1).astype(np.float32)
+    gradients = slow_gradients + 0.01 * random.standard_normal((tokens, 2))
+    part = Observed(rows, gradients.astype(np.float32))
+    nothing = torch.zeros(0)
+    tables = fit([Reading((part, part), nothing, nothing, nothing)], kv_heads=1)
+    first, second = tables.synthesis[0, 0].astype(np.float64)
+    assert first[0] * first[1] > 0
+    assert second[0] * second[1] < 0
+    assert int(tables.frequency_shifts[0, 0, 0]) < 0 < int(tables.frequency_shifts[0, 0, 1:].min())
 
 
 def test_means_are_of_all_tokens_and_of_the_first() -> None:

@@ -74,12 +74,15 @@ def test_any_curve_ends_in_a_ladder(curve: Callable[[int], float]) -> None:
     assert len(counted.asked) <= 16
 
 
-def test_noise_at_fine_steps_does_not_turn_levels_around() -> None:
+def test_a_curve_that_falls_for_a_while_counts_as_flat_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    targets = (0.0003, 0.001, 0.002, 0.004, 0.008, 0.02, 0.06)
+    monkeypatch.setattr("cachemw_codecs.transform.levels.TARGETS", targets)
     clean = power(0.004, 2.0)
-    bumps = {-8: 3.0, -4: 0.5}
-    shifts = level_shifts(lambda shift: clean(shift) * bumps.get(shift, 1.0), 0)
-    check_ladder(shifts)
-    assert abs(int(shifts[-1]) - int(level_shifts(clean, 0)[-1])) <= 1
+    shifts = level_shifts(lambda shift: clean(shift) * (19 if shift == -4 else 1), 0)
+    # 0.019 at -4, and less at 0 and 4: only a step above 4 causes 0.02.
+    assert shifts.tolist() == [-8, -7, -6, -5, -4, 4, 8]
 
 
 @pytest.fixture(scope="module")
