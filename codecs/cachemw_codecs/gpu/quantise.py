@@ -1,51 +1,41 @@
-"""Keys and values to symbols on the GPU: the encoder's first half, in plain torch.
+"""Coordinates in steps to symbols, in plain torch.
 
-y = (x - mean) @ F with column j of F divided by its step; q = sign(y) floor(|y| + rounding), a dead
-zone where rounding < 1/2; symbol = q + 128, or 0 and an escape where |q| is more than the column's
-table can say.
+q = sign(y) floor(|y| + rounding), a dead zone where rounding < 1/2; symbol = q + 128, or 0 and an
+escape where |q| is more than the column's table can say.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True)
-class Forward:
-    """Transforms [n, G, G] with steps divided out, `shifts` [n, 1, G] = -mean @ F; float32.
-
-    `limits`: float32 [n, 1, G], the largest |q| that has a symbol, 127 at most.
-    """
-
-    matrices: Tensor
-    shifts: Tensor
-    limits: Tensor
-    rounding: float
-
-    @classmethod
-    def of(
-        cls, basis: Tensor, means: Tensor, steps: Tensor, limits: Tensor, rounding: float
-    ) -> Forward:
-        """From orthonormal `basis` [n, G, G] (x = y @ basis); `means`, `steps`, `limits` [n, G]."""
-        matrices = basis.transpose(1, 2) / steps[:, None, :]
-        shifts = -torch.bmm(means[:, None, :], matrices)
-        return cls(matrices, shifts, limits[:, None, :], rounding)
+MOST = 32767.0
+"""Escapes are 16 bits: what is further away is brought there."""
 
 
-def quantise(values: Tensor, forward: Forward) -> tuple[Tensor, Tensor, Tensor]:
-    """Quantise `values`, [n, tokens, G]; transform i is for values[i].
-
-    Returns uint8 symbols [n, tokens, G], and where the escapes are: flat indices and int16 values.
-    Waits for the device to learn how many there are.
-    """
-    y = torch.baddbmm(forward.shifts, values.to(forward.matrices.dtype), forward.matrices)
+def rounded(y: Tensor, rounding: float) -> Tensor:
+    """Return q of `y`, in its place."""
     # Truncation is the floor of the absolute value; copysign keeps the sign apart.
-    q = y.add_(torch.copysign(y.new_tensor(forward.rounding), y)).trunc_()
-    outside = torch.nonzero((q.abs() > forward.limits).flatten()).flatten()
-    escaped = q.flatten()[outside].clamp(-32768, 32767).to(torch.int16)
-    symbols = (q + 128).clamp_(0, 255).to(torch.uint8)
-    symbols.view(-1)[outside] = 0
-    return symbols, outside, escaped
+    return y.add_(torch.copysign(y.new_tensor(rounding), y)).trunc_().clamp_(-MOST, MOST)
+
+
+def symbols_of(q: Tensor, limits: Tensor) -> tuple[Tensor, Tensor]:
+    """Return symbols, uint8, and where escapes are, bool.
+
+    `limits`: the largest |q| that has a symbol, 127 at most; broadcasts to `q`.
+    """
+    escapes = q.abs() > limits
+    symbols = torch.where(escapes, 0, q + 128).to(torch.uint8)
+    return symbols, escapes
+
+
+def limits_of(codable: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the largest |q| up to which tables have all symbols, float32 [tables]; -1: none.
+
+    `codable`: bool [tables, 256].
+    """
+    both = codable[:, 129:] & codable[:, 127:0:-1]
+    limits = np.cumprod(both, axis=1).sum(axis=1)
+    return np.where(codable[:, 128], limits, -1).astype(np.float32)

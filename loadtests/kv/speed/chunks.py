@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from cachemw_codecs.gpu.coder import DeviceTables, Encoded, Field, Strides, describe, encode
 from cachemw_codecs.gpu.plan import LayerPlan, Piece, Run, plan_layer
-from cachemw_codecs.gpu.quantise import quantise
 from cachemw_codecs.gpu.staged import LayerPayload
 from cachemw_codecs.gpu.transform import Unit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from loadtests.kv.speed.forward import quantise
 from loadtests.kv.speed.inputs import GEOMETRY, Model
 
 ROWS = Strides(32 * GEOMETRY.channels, 1, GEOMETRY.channels)

@@ -15,10 +15,11 @@ import torch
 from cachemw_codecs.coding.frequencies import SYMBOLS, FrequencyTables, quantised
 from cachemw_codecs.gpu.layers import LayerModel
 from cachemw_codecs.gpu.plan import Geometry
-from cachemw_codecs.gpu.quantise import Forward
 from cachemw_codecs.gpu.transform import Inverse
 from numpy.typing import NDArray
 from torch import Tensor
+
+from loadtests.kv.speed.forward import Forward
 
 GEOMETRY = Geometry(kv_heads=8, head_dim=128, width=128, size=1024)
 TABLES = 64

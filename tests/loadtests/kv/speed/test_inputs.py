@@ -7,9 +7,9 @@ import torch
 pytest.importorskip("triton")
 
 from cachemw_codecs.coding.frequencies import SYMBOLS
-from cachemw_codecs.gpu.quantise import quantise
 
 from loadtests.kv.speed import inputs
+from loadtests.kv.speed.forward import quantise
 from loadtests.kv.speed.inputs import GEOMETRY, ROUNDING, TABLES
 
 

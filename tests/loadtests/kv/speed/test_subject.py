@@ -8,10 +8,10 @@ pytest.importorskip("triton")
 
 from cachemw_codecs.coding import rans
 from cachemw_codecs.gpu.coder import DeviceTables, Encoded
-from cachemw_codecs.gpu.quantise import quantise
 from cachemw_codecs.gpu.staged import LayerPayload
 
 from loadtests.kv.speed.chunks import Chunks, EncodedLayer
+from loadtests.kv.speed.forward import quantise
 from loadtests.kv.speed.inputs import GEOMETRY, OFFSET, Model, draw_layer, make_model
 from loadtests.kv.speed.subject import Subject, Wrong, check_bytes, check_cache
 

@@ -11,7 +11,7 @@ import torch
 from cachemw_codecs.coding import rans
 from cachemw_codecs.coding.frequencies import TOTAL, FrequencyTables
 from cachemw_codecs.errors import DamagedData
-from cachemw_codecs.gpu.coder import DeviceTables, Field, Strides, decode, describe, room
+from cachemw_codecs.gpu.coder import DeviceTables, Encoded, Field, Strides, decode, describe, room
 from cachemw_codecs.gpu.rans_kernels import BAD_WORDS
 from numpy.typing import NDArray
 
@@ -138,3 +138,25 @@ def decode_on_cpu(
         place = described[Field.PLACE]
         lines = padded.view(-1, 32, width).transpose(1, 2).reshape(-1)
         values[place : place + lines.numel()] = lines.half()
+
+
+def encode_on_cpu(
+    symbols: torch.Tensor,
+    streams: torch.Tensor,
+    columns: torch.Tensor,
+    tables: DeviceTables,
+    strides: Strides,
+) -> Encoded:
+    """Do what `coder.encode` does, by the CPU's coder."""
+    width = columns.shape[1]
+    assert strides == Strides.rows(width)
+    coder = FrequencyTables((tables.ranges.numpy().view(np.uint32) >> 16).astype(np.uint16))
+    coded = []
+    for described in streams.T.tolist():
+        place, rows = described[Field.PLACE], described[Field.TOKENS]
+        own = symbols[place : place + rows * width].view(rows, width).numpy()
+        coded.append(rans.encode(own, columns[described[Field.COLUMNS]].numpy(), coder))
+    lengths = torch.tensor([len(one) // 2 for one in coded])
+    words = torch.from_numpy(np.frombuffer(b"".join(coded), "<u2").copy())
+    status = torch.zeros(len(coded), dtype=torch.int32)
+    return Encoded(words, torch.cumsum(lengths, 0) - lengths, lengths, status)

@@ -1,44 +1,33 @@
 from __future__ import annotations
 
+import numpy as np
 import torch
-from cachemw_codecs.gpu.quantise import Forward, quantise
+from cachemw_codecs.gpu.quantise import limits_of, rounded, symbols_of
+from cachemw_codecs.transform import quantise as cpu
+from cachemw_codecs.transform.classes import ROUNDING
 
 
-def _forward(rounding: float) -> tuple[Forward, torch.Tensor, torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(3)
-    basis = torch.linalg.qr(torch.randn(2, 16, 16, generator=generator)).Q
-    means = torch.randn(2, 16, generator=generator)
-    steps = 0.05 + torch.rand(2, 16, generator=generator) / 10
-    limits = torch.full((2, 16), 127.0)
-    return Forward.of(basis, means, steps, limits, rounding), basis, means, steps
+def _codable() -> np.ndarray:
+    """Everything; up to 3; up to 3 and, past a gap, 9; no zero."""
+    q = np.abs(np.arange(256) - 128)
+    rows = [q >= 0, q <= 3, (q <= 3) | (q == 9), q > 0]
+    codable = np.array(rows)
+    codable[:, 0] = True
+    return codable
 
 
-def test_quantised_values_are_within_half_a_step() -> None:
-    forward, basis, means, steps = _forward(0.5)
-    values = torch.randn(2, 30, 16, generator=torch.Generator().manual_seed(4))
-    symbols, outside, escaped = quantise(values, forward)
-    q = symbols.float() - 128
-    q.view(-1)[outside] = escaped.float()
-    back = (q * steps[:, None]) @ basis + means[:, None]
-    error = ((values - back) @ basis.transpose(1, 2)).abs() / steps[:, None]
-    assert float(error.max()) < 0.501
+def test_limits_are_where_symbols_end() -> None:
+    assert limits_of(_codable()).tolist() == [127, 3, 3, -1]
 
 
-def test_the_dead_zone_is_wider_where_rounding_is_less() -> None:
-    values = torch.randn(2, 30, 16, generator=torch.Generator().manual_seed(4))
-    zeros = [
-        int((quantise(values, _forward(rounding)[0])[0] == 128).sum()) for rounding in (0.5, 0.2)
-    ]
-    assert zeros[1] > zeros[0]
-
-
-def test_what_is_too_large_escapes() -> None:
-    forward, basis, means, steps = _forward(0.5)
-    y = torch.zeros(2, 3, 16)
-    y[0, 1, 2], y[1, 2, 15], y[0, 0, 0] = 300.0, -128.0, -127.0
-    values = (y * steps[:, None]) @ basis + means[:, None]
-    symbols, outside, escaped = quantise(values, forward)
-    assert outside.tolist() == [18, 95]
-    assert escaped.tolist() == [300, -128]
-    assert symbols.flatten()[outside].tolist() == [0, 0]
-    assert int(symbols[0, 0, 0]) == 1
+def test_symbols_are_those_of_the_cpu() -> None:
+    codable = _codable()[:2]
+    y = np.random.default_rng(1).laplace(0, 60, (400, 2)).astype(np.float32)
+    y[0], y[1], y[2] = (1e9, -1e9), (127.0, 3.0), (0.5, -3.59)
+    expected = cpu.quantise(y, codable)
+    q = rounded(torch.from_numpy(y), ROUNDING)
+    symbols, escapes = symbols_of(q, torch.from_numpy(limits_of(codable)))
+    np.testing.assert_array_equal(symbols.numpy(), expected.symbols)
+    places = torch.nonzero(escapes.flatten()).flatten()
+    np.testing.assert_array_equal(places.numpy(), expected.places)
+    np.testing.assert_array_equal(q.flatten()[places].numpy(), expected.values)
