@@ -125,6 +125,8 @@ def test_directions_are_of_the_frequencies_that_matter() -> None:
     first, second = tables.synthesis[0, 0].astype(np.float64)
     assert first[0] * first[1] > 0
     assert second[0] * second[1] < 0
+    of_tokens, of_means, *of_changes = tables.scales[0, 0, :, 0].astype(int)
+    assert of_means > of_tokens > max(of_changes)
     assert int(tables.frequency_shifts[0, 0, 0]) < 0 < int(tables.frequency_shifts[0, 0, 1:].min())
 
 
