@@ -50,7 +50,7 @@ class TransformDecoder:
     def __init__(
         self, tables: TransformTables, level: str, device: torch.device, side_streams: int = 4
     ) -> None:
-        """Bring a level's tables to `device`.
+        """Bring a level's tables to `device`. `side_streams`: at least 1; see `gpu.layers`.
 
         Raises `UnsupportedFormat` for an unknown level and `InvalidInput` for heads whose dimension
         is not a multiple of 16.
@@ -110,7 +110,7 @@ class TransformDecoder:
         """Start all layers, first to last, on side streams, and return without waiting.
 
         Each says when it is there, and whether its data were sound. The payloads must live until
-        then. Needs a GPU.
+        then. Without a GPU, under Triton's interpreter, they are there on return.
         """
         return self._layers.decode_layers(payloads, caches)
 

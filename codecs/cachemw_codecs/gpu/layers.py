@@ -41,16 +41,19 @@ class LayerModel:
 class ReadyLayer:
     """A layer on its way into the cache."""
 
-    event: torch.cuda.Event
+    event: torch.cuda.Event | None
+    """None where there are no streams, and the layer is there."""
     status: Tensor
 
     def wait(self) -> None:
         """Let the current stream wait for the layer; the host does not."""
-        torch.cuda.current_stream().wait_event(self.event)
+        if self.event is not None:
+            torch.cuda.current_stream().wait_event(self.event)
 
     def require_good(self) -> None:
         """Wait on the host and raise `DamagedData` where the streams were not sound."""
-        self.event.synchronize()
+        if self.event is not None:
+            self.event.synchronize()
         require_good(self.status)
 
 
@@ -121,11 +124,17 @@ class LayerDecoder:
 
         The payloads must live until their events have passed.
         """
+        both = list(zip(payloads, caches, strict=True))
+        if not self._streams:
+            return [
+                ReadyLayer(None, self.decode_layer(layer, payload, cache))
+                for layer, (payload, cache) in enumerate(both)
+            ]
         current = torch.cuda.current_stream(self._device)
         for stream in self._streams:
             stream.wait_stream(current)
         ready = []
-        for layer, (payload, cache) in enumerate(zip(payloads, caches, strict=True)):
+        for layer, (payload, cache) in enumerate(both):
             stream = self._streams[layer % len(self._streams)]
             with torch.cuda.stream(stream):
                 status = self.decode_layer(layer, payload, cache)

@@ -19,23 +19,12 @@ from loadtests.kv.speed.subject import (
     check_symbols,
     prepare,
 )
-from loadtests.kv.speed.timing import milliseconds
+from loadtests.kv.speed.timing import Timing, milliseconds
 from loadtests.kv.speed.yardsticks import Ans, device_copy, host_to_device, nvcomp_ans
 
 KEPT = 4
 """Layers whose values stay, to time the encoder on."""
 SIDE_STREAMS = (1, 2, 4, 8)
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """One thing done: milliseconds, and the bf16 bytes that it stands for."""
-
-    what: str
-    took_ms: float
-    bf16_bytes: int
-    other_bytes: int = 0
-    """Bytes of its own input where those are of interest."""
 
 
 @dataclass(frozen=True, slots=True)

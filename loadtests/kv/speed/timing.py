@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 
 from loadtests.stats import median
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One thing done: milliseconds, and the bf16 bytes that it stands for."""
+
+    what: str
+    took_ms: float
+    bf16_bytes: int
+    other_bytes: int = 0
+    """Bytes of its own input where those are of interest."""
+
+
 def milliseconds(run: Callable[[], object], repeats: int, warm: int = 2) -> float:
     """Return the median time of `run` between two events on the current stream.
 
     What the host spends between launches counts, as it does for whoever waits. `run` should touch
-    more than the L2 cache holds.
+    more than the L2 cache holds. Without a GPU, where kernels are interpreted, by the host's clock.
     """
     for _ in range(warm):
         run()
+    if not torch.cuda.is_available():
+        begin_s = time.perf_counter()
+        run()
+        return 1000 * (time.perf_counter() - begin_s)
     times = []
     for _ in range(repeats):
         torch.cuda.synchronize()
