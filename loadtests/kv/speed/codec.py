@@ -1,4 +1,4 @@
-"""The codec `transform` as it is used: a calibration file, payloads, `gpu.decoder` and `encoder`."""
+"""The codec `transform` as it is used: a calibration file and payloads, decoder and encoder."""
 
 from __future__ import annotations
 

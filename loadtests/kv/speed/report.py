@@ -55,8 +55,8 @@ def conditions(options: argparse.Namespace, gpu: str, ans: Ans | None) -> str:
         f"sizes here. Yardstick: {yardstick}.\n\n"
         "Checked in the same run: the last chunk of the codec's first and last layer is what the "
         "CPU decodes; of the kernels alone every 29th stream of the first and the last layer has "
-        "the bytes that the CPU's coder writes; all symbols decode; the first and the last layer are "
-        "compared with float64; layer by layer gives the same bits as all at once."
+        "the bytes that the CPU's coder writes; all symbols decode; the first and the last layer "
+        "are compared with float64; layer by layer gives the same bits as all at once."
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -153,3 +155,36 @@ def test_what_does_not_fit_is_refused_before_anything_runs(
             LayerPayload.of(b"".join(payloads), third),
             torch.zeros(2, 1, 8, 16, device=DEVICE),
         )
+
+
+def test_a_model_that_does_not_fit_its_geometry_is_refused(
+    device_tables: DeviceTables, generator: torch.Generator
+) -> None:
+    geometry = Geometry(1, 16, 16, 16, block=4, block_settings=1)
+    plain = make_model(geometry, generator, torch.float32)
+    columns = torch.zeros(2, 64, dtype=torch.int32, device=DEVICE)
+    bases = torch.zeros(2, 4, 4, device=DEVICE)
+    good = replace(plain, block_columns=columns, bases=bases)
+    LayerDecoder(geometry, device_tables, [plain, good])
+    for wrong in (
+        replace(good, block_columns=columns[:, ::2]),
+        replace(good, block_columns=columns.long()),
+        replace(good, block_columns=columns + 5),
+        replace(good, bases=bases[:1]),
+        replace(good, bases=bases.half()),
+        replace(good, bases=torch.zeros(4, 2, 4, device=DEVICE).transpose(0, 1)),
+        replace(good, columns=plain.columns[:, :8]),
+    ):
+        with pytest.raises(InvalidInput):
+            LayerDecoder(geometry, device_tables, [wrong])
+
+
+def test_blocks_need_a_model_that_has_them(
+    tables: FrequencyTables, device_tables: DeviceTables, generator: torch.Generator
+) -> None:
+    decoder, payloads, piece = small_layer(tables, device_tables, generator)
+    geometry = Geometry(1, 16, 16, 16, block=2, block_settings=1)
+    plan = plan_layer([Piece(piece.lengths, piece.runs, 1)], geometry, 8)
+    payload = LayerPayload.of(b"".join(payloads), plan)
+    with pytest.raises(DamagedData, match="of blocks"):
+        decoder.decode_layer(0, payload, torch.zeros(2, 1, 8, 16, device=DEVICE))

@@ -66,3 +66,35 @@ def test_tokens_outside_the_cache_are_refused(run: Run) -> None:
 def test_pieces_that_cannot_be_are_refused(piece: Piece) -> None:
     with pytest.raises(DamagedData):
         plan_layer([piece], GEOMETRY, 50)
+
+
+def test_blocks_and_tokens_keep_their_places() -> None:
+    """Three tokens, two blocks of 8, one token more: the buffer's order, and the values'."""
+    geometry = Geometry(kv_heads=2, head_dim=8, width=16, size=16, block=8, block_settings=2)
+    pieces = [
+        Piece([10, 20], (Run(3, 0),), setting=1),
+        Piece([30, 40], (Run(16, 3),), setting=3),
+        Piece([50, 60], (Run(1, 19),)),
+    ]
+    plan = plan_layer(pieces, geometry, 20)
+    assert plan.order.tolist() == [0, 1, 4, 5, 2, 3]
+    assert plan.tokens.streams[Field.START].tolist() == [0, 5, 50, 75]
+    assert plan.blocks.streams[Field.START].tolist() == [15, 30]
+    assert plan.tokens.streams[Field.COLUMNS].tolist() == [2, 3, 0, 1]
+    assert plan.blocks.streams[Field.COLUMNS].tolist() == [2, 3]
+    assert plan.tokens.streams[Field.PLACE].tolist() == [0, 512, 1024, 1536]
+    assert plan.blocks.streams[Field.PLACE].tolist() == [0, 4096]
+    assert plan.blocks.streams[Field.TOKENS].tolist() == [2, 2]
+    # Source, blocks, target behind the tokens' values, basis of its setting and kind.
+    assert plan.blocks.blocks.tolist() == [[0, 4096], [2, 2], [2048, 2560], [2, 3]]
+    assert plan.blocks.units[Unit.PLACE].tolist() == [2048, 2560]
+    assert plan.blocks.units[Unit.TOKENS].tolist() == [16, 16]
+    assert plan.blocks.units[Unit.ROW].tolist() == [6, 7]
+    assert (plan.blocks.room, plan.blocks.most, plan.blocks.longest) == (8192, 2, 32)
+    assert (plan.tokens.room, plan.room, plan.words) == (2048, 3072, 105)
+
+
+def test_a_part_of_a_block_is_refused() -> None:
+    geometry = Geometry(kv_heads=2, head_dim=8, width=16, size=16, block=8, block_settings=2)
+    with pytest.raises(DamagedData, match="12 tokens are not whole blocks"):
+        plan_layer([Piece([10, 20], (Run(12, 0),), setting=2)], geometry, 20)
