@@ -52,11 +52,10 @@ def dequantise(
 ) -> NDArray[np.float32]:
     """Return float32 [rows, columns] in steps: sign(q) (|q| - offset of the column).
 
-    `places` must lie within `symbols`. Raises `DamagedData` where they do not ascend, or where a
-    symbol there stands for a value.
+    Raises `DamagedData` where `places` are not just those of the symbols that stand for an escape.
     """
-    if bool((np.diff(places) <= 0).any()) or bool((symbols.ravel()[places] != ESCAPE).any()):
-        raise DamagedData("escapes: a place is not that of a symbol that stands for one")
+    if not np.array_equal(np.flatnonzero(symbols == ESCAPE), places):
+        raise DamagedData("escapes: their places are not those of the symbols that stand for one")
     q = symbols.astype(np.float32) - np.float32(ZERO)
     q.ravel()[places] = values
     return np.asarray(q - np.sign(q) * offsets)

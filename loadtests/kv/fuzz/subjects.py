@@ -15,7 +15,7 @@ from cachemw_codecs.codecs.zstd import Zstd
 from cachemw_codecs.container import Chunk
 from cachemw_codecs.kv import by_token
 from cachemw_codecs.transform.calibrate import fit
-from cachemw_codecs.transform.sensitivity import Observed
+from cachemw_codecs.transform.sensitivity import Observed, Reading
 from cachemw_codecs.transform.tables import TransformTables
 from torch import Tensor
 
@@ -50,5 +50,6 @@ def _sensitive(sample: Chunk, noise: torch.Generator) -> TransformTables:
         gradients = torch.randn(rows.shape, generator=noise).numpy() * np.float32(_GRADIENT)
         return Observed(rows, gradients)
 
-    parts = [[observed(part)] for layer in sample.layers for part in (layer.keys, layer.values)]
-    return fit(parts, ratio=4.0, kv_heads=HEADS)
+    parts = [observed(part) for layer in sample.layers for part in (layer.keys, layer.values)]
+    nothing = torch.empty(0)
+    return fit([Reading(tuple(parts), sample.positions, nothing, nothing)], kv_heads=HEADS)

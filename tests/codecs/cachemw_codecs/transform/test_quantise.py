@@ -71,12 +71,12 @@ def test_values_too_far_out_are_brought_to_the_largest() -> None:
     assert back.tolist() == [[MOST, -MOST, MOST, -MOST]]
 
 
-@pytest.mark.parametrize("places", [[0], [1, 1], [2, 1], [1, 2, 3]])
+@pytest.mark.parametrize("places", [[], [1], [0], [1, 1], [2, 1], [1, 2, 3]])
 def test_places_that_do_not_stand_for_a_value_are_damage(places: list[int]) -> None:
     symbols = np.array([[ZERO, ESCAPE], [ESCAPE, ZERO]], np.uint8)
     values = np.full(len(places), 300, np.int16)
     with pytest.raises(DamagedData, match="escapes"):
-        dequantise(symbols, np.array(places), values, np.zeros(2, np.float32))
+        dequantise(symbols, np.array(places, np.int64), values, np.zeros(2, np.float32))
 
 
 def test_dequantising_moves_toward_zero_by_the_columns_offset() -> None:
