@@ -43,9 +43,9 @@ class Plan:
 
 PLANS = MappingProxyType(
     {
-        "lab": Plan(windows=32),
+        "lab": Plan(windows=64),
         # Too small to judge by: heads of 8, and text that it cannot read.
-        "stories": Plan(prefix=256, continuation=128, windows=32, judged=False),
+        "stories": Plan(prefix=256, continuation=128, windows=64, judged=False),
         "small": Plan("kv-model-small", task="recall", cases=150),
         "large": Plan("kv-model", task="recall", cases=150),
         "smollm2": Plan("kv-smollm2", windows=12, task="lookup", cases=32, texts=12),
