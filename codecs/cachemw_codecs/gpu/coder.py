@@ -1,13 +1,13 @@
 """Batches of rANS streams on the GPU: the bytes are those of `coding.rans`, both ways.
 
-A batch is streams of one width. What they are is one int64 tensor [5, streams] (`Field`), so that
+A batch is streams of one width. What they are is one int64 tensor [6, streams] (`Field`), so that
 one copy takes it to the device. Own design; the layout of lanes follows dietgpu.
 
-What limits it, as counted in the compiled code (Triton 3.6 for sm_90), not timed: a step of 32
-symbols is 59 instructions, 42 registers and two loads that wait for each other (the slot's entry,
+What limits it, as counted in the compiled code (Triton 3.9 for sm_90), not timed: a step of 32
+symbols is 65 instructions, 46 registers and two loads that wait for each other (the slot's entry,
 the next word), so some hundred cycles, more where tables of 16 KiB fall out of the L1 cache. An SM
 hides that with the 32 such warps it can hold, if there are as many: one layer of 8192 tokens in
-chunks of 512, 128 columns a stream, is 256 streams, two an SM. Shorter chunks, narrower streams or
+chunks of 512, 128 channels a stream, is 256 streams, two an SM. Shorter chunks, narrower streams or
 several layers at a time fill it.
 """
 
@@ -25,7 +25,6 @@ from torch import Tensor
 from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.errors import DamagedData, InvalidInput
 from cachemw_codecs.gpu import rans_kernels as kernels
-from cachemw_codecs.gpu.transform_kernels import BAD_ESCAPE
 
 LANES = 32
 STATE_WORDS = 2 * LANES
@@ -45,6 +44,8 @@ class Field(IntEnum):
     """Which row of `columns` names its tables."""
     PLACE = 4
     """Where its symbols begin, in elements."""
+    ESCAPES = 5
+    """How many of its symbols are 0; only read where values in steps are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +199,10 @@ def encode(
 def describe(
     lengths: Sequence[int], tokens: Sequence[int], rows: Sequence[int], width: int
 ) -> NDArray[np.int64]:
-    """Describe streams that lie back to back, int64 [5, streams]; symbols in decoding order too.
+    """Describe streams that lie back to back, int64 [6, streams]; symbols in decoding order too.
 
-    `lengths` in bytes. Raises `DamagedData` for what no stream has. A stream's symbols take up
-    whole groups of 32 tokens.
+    `lengths` in bytes; no escapes. Raises `DamagedData` for what no stream has. A stream's symbols
+    take up whole groups of 32 tokens.
     """
     sizes = np.asarray(lengths, np.int64)
     if bool((sizes % 2 != 0).any()) or bool((sizes < 0).any()):
@@ -209,7 +210,7 @@ def describe(
     count = np.asarray(tokens, np.int64)
     if bool((count < 0).any()) or bool((count > MAX_SYMBOLS // width).any()):
         raise DamagedData(f"rANS: a stream of more than {MAX_SYMBOLS} symbols, or fewer than none")
-    described = np.empty((len(Field), len(sizes)), np.int64)
+    described = np.zeros((len(Field), len(sizes)), np.int64)
     described[Field.LENGTH] = sizes // 2
     described[Field.START] = np.cumsum(sizes // 2) - sizes // 2
     described[Field.TOKENS] = count
@@ -236,7 +237,7 @@ def require_good(status: Tensor) -> None:
         kernels.BAD_BEGIN: "a state to begin with is out of range",
         kernels.BAD_WORDS: "words are missing or left over",
         kernels.BAD_END: "a state at the end is not the lowest",
-        BAD_ESCAPE: "an escape points at no symbol that stands for one",
+        kernels.BAD_ESCAPE: "its escapes are not those of the symbols that stand for one",
     }
     said = ", ".join(reason for bit, reason in reasons.items() if bits & bit)
     raise DamagedData(f"rANS: stream {stream}: {said}")

@@ -21,6 +21,8 @@ BAD_END = 4
 """A state at the end is not the lowest."""
 BAD_SYMBOL = 8
 """The encoder met a symbol of frequency 0."""
+BAD_ESCAPE = 16
+"""There are more or fewer escapes than symbols 0, or one points elsewhere."""
 
 _COUNT = tl.constexpr(
     """{
@@ -95,6 +97,7 @@ def decode_kernel(
     x = low | (high << 16)
     bad = tl.sum((used & ((x < 32768) | (high >= 32768))).to(tl.int32), 0)
     read = lane * 0 + 2 * lanes
+    escapes = lane * 0
     for first in range(0, tokens, 32):
         here = first + lane < tokens
         target = place + (first // 32) * by_group
@@ -110,6 +113,7 @@ def decode_kernel(
                 # Resting lanes write too, so that the transform reads nothing that nobody wrote.
                 y = tl.where(here, dequantised((symbol - 128).to(tl.float32), offset), 0.0)
                 tl.store(target, y.to(symbols.dtype.element_ty))
+                escapes += (here & (symbol == 0)).to(tl.int32)
             else:
                 tl.store(target, symbol.to(symbols.dtype.element_ty), mask=here)
             after = (((entry >> 12) & 4095) + 1) * (x >> 12) + (entry & 4095)
@@ -124,6 +128,9 @@ def decode_kernel(
     wrong = tl.where(bad > 0, 1, 0)
     wrong += tl.where(tl.max(read, 0) != length, 2, 0)
     wrong += tl.where(tl.sum((used & (x != 32768)).to(tl.int32), 0) > 0, 4, 0)
+    if DEQUANTISE:
+        listed = tl.load(streams + 5 * count + stream)
+        wrong += tl.where(tl.sum(escapes, 0) != listed, 16, 0)
     tl.store(status + stream, wrong)
 
 

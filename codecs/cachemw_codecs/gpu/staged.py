@@ -48,7 +48,9 @@ class LayerPayload:
         parts: list[NDArray[np.int64]] = []
         listed = _by_kind(escapes, plan)
         for rows, some in zip((plan.tokens, plan.blocks), listed, strict=True):
-            parts += [rows.streams, rows.units, rows.blocks, some]
+            streams = rows.streams.copy()
+            streams[Field.ESCAPES] = np.bincount(some[0], minlength=streams.shape[1])
+            parts += [streams, rows.units, rows.blocks, some]
         flat = np.concatenate([part.ravel() for part in parts])
         words = torch.from_numpy(np.frombuffer(payload, "<u2").copy())
         described = torch.from_numpy(flat)

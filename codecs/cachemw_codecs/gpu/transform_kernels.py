@@ -10,9 +10,6 @@ import triton.language as tl
 
 from cachemw_codecs.gpu.rans_kernels import dequantised
 
-BAD_ESCAPE = 16
-"""An escape points outside its stream, or at a symbol that is not 0."""
-
 
 @triton.jit
 def escape_kernel(

@@ -119,7 +119,8 @@ class Together:
         words = room = count = 0
         for layer, payload in enumerate(payloads):
             plan = payload.plan
-            part = plan.tokens.streams.copy()
+            rows, _ = payload.taken_apart(payload.described)
+            part = rows.streams.numpy().copy()
             part[Field.START] += words
             part[Field.PLACE] += room
             part[Field.COLUMNS] += layer * GEOMETRY.streams
@@ -128,7 +129,7 @@ class Together:
             unit[Unit.MATRIX] += layer * GEOMETRY.transforms
             unit[Unit.ROW] += layer * GEOMETRY.transforms
             unit[Unit.TARGET] += layer * 2 * GEOMETRY.channels * plan.capacity
-            escape = payload.taken_apart(payload.described)[0].escapes.clone()
+            escape = rows.escapes.clone()
             escape[0] += count
             streams.append(part)
             units.append(unit)

@@ -12,7 +12,7 @@ from cachemw_codecs.coding import rans
 from cachemw_codecs.coding.frequencies import TOTAL, FrequencyTables
 from cachemw_codecs.errors import DamagedData
 from cachemw_codecs.gpu.coder import DeviceTables, Encoded, Field, Strides, decode, describe, room
-from cachemw_codecs.gpu.rans_kernels import BAD_WORDS
+from cachemw_codecs.gpu.rans_kernels import BAD_ESCAPE, BAD_WORDS
 from numpy.typing import NDArray
 
 DEVICE = torch.device("cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda")
@@ -132,6 +132,8 @@ def decode_on_cpu(
         except DamagedData:
             status[number] = BAD_WORDS
             symbols = np.zeros((int(rows), width), np.uint8)
+        if np.count_nonzero(symbols == 0) != described[Field.ESCAPES]:
+            status[number] |= BAD_ESCAPE
         q = torch.from_numpy(symbols.astype(np.float32)) - 128
         padded = torch.zeros(-(-int(rows) // 32) * 32, width)
         padded[:rows] = q - q.sign() * tables.offsets[of_columns.long()]

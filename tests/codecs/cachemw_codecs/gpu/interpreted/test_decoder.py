@@ -184,7 +184,7 @@ def test_what_no_encoder_wrote_is_refused(
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("where", ["a value", "twice"])
+@pytest.mark.parametrize("where", ["a value", "twice", "missing"])
 def test_an_escape_that_replaces_none_is_refused_by_both(
     coded: tuple[TransformTables, bytes], where: str
 ) -> None:
@@ -196,6 +196,9 @@ def test_an_escape_that_replaces_none_is_refused_by_both(
     if where == "twice":
         head = struct.pack("<HI", pieces, escapes + 1)
         moved = payload[listed] + payload[listed][-8:]
+    elif where == "missing":
+        head = struct.pack("<HI", pieces, escapes - 1)
+        moved = payload[listed][:-8]
     else:
         head = payload[:6]
         moved = payload[listed][:-8] + struct.pack("<IHh", stream, place - 1, value)

@@ -131,7 +131,7 @@ def test_an_escape_that_points_elsewhere_is_noted(
         payload = LayerPayload.of(b"".join(payloads), plan, escapes)
         status = decoder.decode_layer(0, payload, cache)
         assert status.tolist() == [16 * (stream == 0), 16 * (stream == 1)]
-        with pytest.raises(DamagedData, match=f"stream {stream}: an escape"):
+        with pytest.raises(DamagedData, match=f"stream {stream}: its escapes"):
             require_good(status)
 
 
