@@ -11,4 +11,6 @@ blocks.py      sixteen tokens' coefficients to tokens
 transform.py   escapes, and coordinates to keys and values
 quantise.py    coordinates to symbols
 *_kernels.py   what runs on the device
+
+Only `decoder.py` and `encoder.py` know the format of payloads and calibration files.
 """
