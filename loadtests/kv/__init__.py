@@ -1,0 +1,1 @@
+"""KV codecs: quality, speed, damage, and the models to measure them on."""

@@ -44,10 +44,11 @@ class Codec(ABC):
         more than in proportion to `shape` and `len(payload)`.
         """
 
-    def for_inner_chunks(self) -> Codec:
-        """Return the codec for chunks that others follow, this one where that makes no difference.
+    def placed(self, *, begins: bool, ends: bool) -> Codec:  # noqa: ARG002
+        """Return the codec for chunks at a place in the context; this one, where that is all one.
 
-        Behind the last chunk of a context comes what looks at its end most.
+        `begins`: the chunk's KV was computed from the context's first token on, so that it holds
+        the sinks. `ends`: a question or an answer follows it, which looks at its end most.
         """
         return self
 

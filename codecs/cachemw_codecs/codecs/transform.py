@@ -39,23 +39,30 @@ _KINDS = (0, 1)
 class Transform(Codec):
     """Needs the calibration file of its model: `cachemw_codecs.transform.calibrate`.
 
-    `ends_context`: whether chunks encoded here are followed by a question or an answer; their
-    ends are finer then. Decoding is the same either way.
+    `begins_context`, `ends_context`: see `placed`; a container's writer sets them. Decoding is the
+    same either way. A chunk from the middle that is coded as a beginning is damaged: what stands at
+    its first token is far from a sink, and in steps so fine that values saturate.
     """
 
     name: ClassVar[str] = "transform"
     levels: ClassVar[tuple[str, ...]] = LADDER
 
-    def __init__(self, tables: bytes | TransformTables, ends_context: bool = True) -> None:
+    def __init__(
+        self,
+        tables: bytes | TransformTables,
+        begins_context: bool = True,
+        ends_context: bool = True,
+    ) -> None:
         loaded = tables if isinstance(tables, TransformTables) else TransformTables.load(tables)
         self._tables = loaded
+        self._begins_context = begins_context
         self._ends_context = ends_context
         self._width = form.stream_width(loaded.channels)
         self.tables_hash = loaded.digest
 
-    def for_inner_chunks(self) -> Codec:
-        """Return the same codec without finer ends."""
-        return Transform(self._tables, ends_context=False)
+    def placed(self, *, begins: bool, ends: bool) -> Codec:
+        """Return the same codec with finer steps only where they are due."""
+        return Transform(self._tables, begins_context=begins, ends_context=ends)
 
     def encode_layer(self, layer: int, kv: LayerKV, level: str) -> bytes:
         """Encode; values further out than 32 767 steps are brought there."""
@@ -68,7 +75,7 @@ class Transform(Codec):
         made: list[form.Piece] = []
         streams: list[bytes] = []
         escapes = form.EscapeList()
-        for piece in pieces(kv.shape.tokens, self._ends_context):
+        for piece in pieces(kv.shape.tokens, self._begins_context, self._ends_context):
             first = len(streams)
             for kind in _KINDS:
                 place = Place(layer, kind, at, piece.setting)

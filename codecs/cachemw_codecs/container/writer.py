@@ -17,13 +17,17 @@ from cachemw_codecs.fingerprint import DIGEST_BYTES, Fingerprint
 _SEGMENT_LIMIT = 1 << 32
 
 
-def write(chunk: Chunk, codec: Codec, level: str, fingerprint: Fingerprint) -> bytes:
+def write(
+    chunk: Chunk, codec: Codec, level: str, fingerprint: Fingerprint, ends_context: bool = True
+) -> bytes:
     """Encode `chunk` with `codec` at `level`.
 
-    Raises what `Codec.encode_layer` does, and `InvalidInput` where no reader would accept the
-    result: a layer that encodes to 4 GiB, or to less than a 4096th.
+    `ends_context`: whether a question or an answer follows the chunk, and not another chunk. Raises
+    what `Codec.encode_layer` does, and `InvalidInput` where no reader would accept the result: a
+    layer that encodes to 4 GiB, or to less than a 4096th.
     """
     codec.require_level(level)
+    codec = codec.placed(begins=bool(chunk.positions[0] == 0), ends=ends_context)
     payloads = [
         codec.encode_layer(number, layer, level) for number, layer in enumerate(chunk.layers)
     ]

@@ -37,14 +37,18 @@ class Placed:
         return self.tokens // BLOCK if self.blocked else self.tokens
 
 
-def place_chunks(sizes: Sequence[int], ends_context: bool) -> list[list[Placed]]:
+def place_chunks(
+    sizes: Sequence[int], begins_context: bool, ends_context: bool
+) -> list[list[Placed]]:
     """Cut chunks of `sizes` tokens, that lie back to back, into pieces.
 
-    `ends_context`: whether the last chunk does; no other can.
+    `begins_context`: whether the first chunk does; `ends_context`: whether the last does. No other
+    can.
     """
     chunks, start = [], 0
     for chunk, size in enumerate(sizes):
-        zones = pieces(size, ends_context and chunk == len(sizes) - 1)
+        begins, ends = chunk == 0, chunk == len(sizes) - 1
+        zones = pieces(size, begins_context and begins, ends_context and ends)
         chunks.append(
             [
                 Placed(chunk, number, start + zone.start, zone.tokens, zone.setting)

@@ -49,12 +49,17 @@ class _Layer:
 class TransformEncoder:
     """Encodes layers of one model at one level. Safe to use from one thread at a time.
 
-    `ends_context`: see `Transform`. Of a model with C channels a layer takes 8 C^2 bytes on the
-    device. Where torch is allowed TF32, it is used.
+    `begins_context`, `ends_context`: see `Transform`. Of a model with C channels a layer takes
+    8 C^2 bytes on the device. Where torch is allowed TF32, it is used.
     """
 
     def __init__(
-        self, tables: TransformTables, level: str, device: torch.device, ends_context: bool = True
+        self,
+        tables: TransformTables,
+        level: str,
+        device: torch.device,
+        begins_context: bool = True,
+        ends_context: bool = True,
     ) -> None:
         """Bring a level's tables to `device`; raises what `TransformDecoder` does.
 
@@ -63,6 +68,7 @@ class TransformEncoder:
         at = require_level(level)
         self._geometry = geometry_of(tables)
         self._device = device
+        self._begins_context = begins_context
         self._ends_context = ends_context
         self._coder = DeviceTables.of(tables.coder, tables.offsets, device)
         self._limits = torch.from_numpy(limits_of(tables.codable)).to(device)
@@ -75,13 +81,14 @@ class TransformEncoder:
     def encode_chunks(self, layer: int, kv: LayerKV, sizes: Sequence[int]) -> list[bytes]:
         """Encode chunks of `sizes` tokens that lie in `kv` one after the other.
 
-        Only the last can end the context. A few launches for all of them together.
+        Only the first can begin the context, only the last end it. A few launches for all of them
+        together.
         """
         self._check(layer, kv, sizes)
         require_finite(kv)
         model = self._layers[layer]
         y = self._analysed(model, kv)
-        chunks = place_chunks(sizes, self._ends_context)
+        chunks = place_chunks(sizes, self._begins_context, self._ends_context)
         batches: dict[bool, Coded] = {}
         for blocked in (False, True):
             placed = [one for chunk in chunks for one in chunk if one.blocked == blocked]

@@ -92,7 +92,7 @@ class _Part:
     @classmethod
     def of(cls, tables: TransformTables, number: int, rows: Rows) -> _Part:
         """Take part `number`: keys of the first layer, its values, keys of the second, ..."""
-        cut = zones(len(rows), ends_context=True)
+        cut = zones(len(rows), begins_context=True, ends_context=True)
         places = [Place(number // 2, number % 2, _ANY_LEVEL, zone.setting) for zone in cut]
         parts = [
             analyse(tables, place, rows[zone.start : zone.stop])

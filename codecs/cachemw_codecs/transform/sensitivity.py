@@ -99,7 +99,7 @@ def energies(readings: Sequence[Reading]) -> NDArray[np.float64]:
         sums, counts = np.zeros(SETTINGS), np.zeros(SETTINGS)
         for text in part:
             squares = np.square(text.gradients.astype(np.float64)).mean(axis=1)
-            for zone in zones(len(squares), ends_context=True):
+            for zone in zones(len(squares), begins_context=True, ends_context=True):
                 sums[zone.setting] += squares[zone.start : zone.stop].sum()
                 counts[zone.setting] += zone.tokens
         body = max(sums[BODY] / counts[BODY], 1e-300)
@@ -116,7 +116,7 @@ def gradient_blocks(texts: Sequence[Observed], energy: NDArray[np.float64]) -> N
     blocks = [
         forward(text.gradients[zone.start : zone.stop]) / np.sqrt(energy[zone.setting])
         for text in texts
-        for zone in zones(len(text.gradients), ends_context=True)
+        for zone in zones(len(text.gradients), begins_context=True, ends_context=True)
         if by_block(zone.setting)
     ]
     return np.concatenate(blocks).astype(np.float64)

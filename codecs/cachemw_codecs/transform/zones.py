@@ -43,14 +43,16 @@ class Zone:
         return self.stop - self.start
 
 
-def zones(tokens: int, ends_context: bool) -> list[Zone]:
+def zones(tokens: int, begins_context: bool, ends_context: bool) -> list[Zone]:
     """Split a chunk of `tokens`; none is empty, and together they are all of it in order.
 
-    `ends_context`: what comes behind the chunk is a question or an answer, so that its tail is what
-    the next queries see most of.
+    `begins_context`: its first tokens are the context's, sinks. `ends_context`: what comes behind
+    it is a question or an answer, so that its tail is what the next queries see most of.
     """
-    first_block = _SINKS_END + max(0, tokens - _SINKS_END) % BLOCK
-    borders = [(0, FIRST), (1, SINKS), (_SINKS_END, LOOSE), (first_block, BODY)]
+    loose = min(_SINKS_END, tokens) if begins_context else 0
+    first_block = loose + (tokens - loose) % BLOCK
+    sinks = [(0, FIRST), (1, SINKS)] if begins_context else []
+    borders = [*sinks, (loose, LOOSE), (first_block, BODY)]
     if ends_context:
         borders += [
             (max(first_block, tokens - start), setting)
@@ -64,10 +66,10 @@ def zones(tokens: int, ends_context: bool) -> list[Zone]:
     ]
 
 
-def pieces(tokens: int, ends_context: bool) -> list[Zone]:
+def pieces(tokens: int, begins_context: bool, ends_context: bool) -> list[Zone]:
     """Return the zones, long ones cut into pieces of about equal length, whole blocks."""
     cut = []
-    for zone in zones(tokens, ends_context):
+    for zone in zones(tokens, begins_context, ends_context):
         count = -(-zone.tokens // LONGEST)
         length = -(-zone.tokens // (count * BLOCK)) * BLOCK
         cut += [

@@ -53,10 +53,9 @@ class Wire:
 
     def files(self, chunk: Chunk) -> Iterator[bytes]:
         """Encode; behind the last piece comes the continuation."""
-        inner = self.codec.for_inner_chunks()
         for piece in pieces(chunk, self.tokens):
             last = bool(piece.positions[-1] == chunk.positions[-1])
-            yield write(piece, self.codec if last else inner, self.level, self.fingerprint)
+            yield write(piece, self.codec, self.level, self.fingerprint, ends_context=last)
 
     def read(self, files: Sequence[bytes]) -> Chunk:
         """Decode and join."""

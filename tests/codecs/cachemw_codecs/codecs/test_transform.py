@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from cachemw_codecs.codecs.base import LADDER
+from cachemw_codecs.codecs.base import LADDER, Codec
 from cachemw_codecs.codecs.transform import Transform
 from cachemw_codecs.errors import DamagedData, InvalidInput
 from cachemw_codecs.kv import LayerKV, LayerShape, by_token
@@ -52,7 +52,10 @@ def test_no_coordinate_is_further_off_than_its_cell(
     level: str, ends_context: bool, tokens: int, layer: int, dtype: torch.dtype, seed: int
 ) -> None:
     tables = small_tables()
-    codec, kv = Transform(tables, ends_context), text(tables, layer, tokens, seed, dtype)
+    codec, kv = (
+        Transform(tables, ends_context=ends_context),
+        text(tables, layer, tokens, seed, dtype),
+    )
     decoded = there_and_back(codec, layer, kv, level)
     assert decoded.shape == kv.shape
     for kind, (was, now) in enumerate(both(kv, decoded)):
@@ -115,7 +118,7 @@ def test_a_finer_level_is_closer_and_larger() -> None:
 def test_the_end_of_a_context_is_finer_than_that_of_other_chunks() -> None:
     tables = small_tables()
     kv = text(tables, 0, 400, 7, torch.float32)
-    ends, goes_on = (Transform(tables, ends_context) for ends_context in (True, False))
+    ends, goes_on = (Transform(tables, ends_context=ends_context) for ends_context in (True, False))
     last = slice(-16, None)
     error = {}
     for codec in (ends, goes_on):
@@ -233,7 +236,7 @@ def test_values_are_reconstructed_at_their_cells_centroid(layer: int, kind: int)
     kv = on_the_grid(tables, layer, level, 340)
     decoded = there_and_back(Transform(tables), layer, kv, LADDER[level])
     was, now = (by_token(part).double().numpy() for part in both(kv, decoded)[kind])
-    for piece in pieces(340, ends_context=True):
+    for piece in pieces(340, True, True):
         steps = tables.steps(layer, kind, level, piece.setting).astype(np.float64)[:, None]
         q, y = (
             coordinates(tables, layer, kind, piece.setting, rows[piece.start : piece.stop]) / steps
@@ -250,3 +253,22 @@ def test_the_format_is_frozen() -> None:
     payload = Transform(tables).encode_layer(1, on_the_grid(tables, 1, 2, 345), "fine")
     assert len(payload) == 7623
     assert hashlib.sha256(payload).hexdigest()[:32] == "046cae8061194818874d1a37f3747fdf"
+
+
+def test_a_chunk_from_the_middle_has_no_sinks_and_no_tail() -> None:
+    tables = small_tables(2, 8)
+    kv = text(tables, 0, 340, 1)
+    codec = Transform(tables)
+    whole, middle = (len(c.encode_layer(0, kv, "medium")) for c in (codec, inner(codec)))
+    assert middle < whole
+    assert inner(codec).tables_hash == codec.tables_hash
+    decoded = [
+        codec.decode_layer(0, inner(codec).encode_layer(0, kv, level), kv.shape, level)
+        for level in ("finest", "coarse")
+    ]
+    fine, coarse = ((part.keys.float() - kv.keys.float()).square().mean() for part in decoded)
+    assert fine < coarse
+
+
+def inner(codec: Transform) -> Codec:
+    return codec.placed(begins=False, ends=False)

@@ -39,7 +39,7 @@ def check_error(
     """
     was, now = (by_token(part).double().numpy() for part in (original, decoded))
     info = finfo(original.dtype)
-    for piece in pieces(len(was), ends_context):
+    for piece in pieces(len(was), True, ends_context):
         cut = slice(piece.start, piece.stop)
         held = (np.abs(now[cut]) < info.max).reshape(_blocks(piece), -1).all(axis=1)
         y, tolerance = _expected(tables, place, piece, was[cut], float(info.eps))

@@ -121,7 +121,7 @@ def on_the_grid(tables: TransformTables, layer: int, level: int, tokens: int) ->
     parts = []
     for kind in range(2):
         rows = np.empty((tokens, tables.channels))
-        for piece in pieces(tokens, ends_context=True):
+        for piece in pieces(tokens, True, True):
             steps = tables.steps(layer, kind, level, piece.setting).astype(np.float64)[:, None]
             numbers = np.arange(piece.start, piece.stop)[:, None] * 31 + np.arange(16) * (7 + kind)
             q = (numbers % 11 - 5) * (numbers % 3) * np.where(numbers % 97 == 0, 40, 1)

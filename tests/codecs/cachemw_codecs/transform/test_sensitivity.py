@@ -125,7 +125,7 @@ def test_weights_are_left_as_they_were_after_a_failure(
 def test_a_short_text_is_refused(model: PreTrainedModel, texts: list[Tensor]) -> None:
     with pytest.raises(InvalidInput, match=f"479 tokens, at least {FEWEST_TOKENS}"):
         observe(model, texts[0][:-1], torch.Generator())
-    short = zones(FEWEST_TOKENS - FEWEST_TOKENS // 5, ends_context=True)
+    short = zones(FEWEST_TOKENS - FEWEST_TOKENS // 5, True, True)
     assert {zone.setting for zone in short} >= {BODY, *TAILS}
 
 
@@ -133,7 +133,7 @@ def made_up(loud: dict[int, float], tokens: int = 384, seed: int = 0) -> Observe
     """Return gradients of deviation 1, times `loud` by setting."""
     random = np.random.default_rng(seed)
     gradients = random.standard_normal((tokens, 6)).astype(np.float32)
-    for zone in zones(tokens, ends_context=True):
+    for zone in zones(tokens, True, True):
         gradients[zone.start : zone.stop] *= loud.get(zone.setting, 1.0)
     return Observed(np.zeros_like(gradients), gradients)
 

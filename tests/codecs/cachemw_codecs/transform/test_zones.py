@@ -21,7 +21,8 @@ from cachemw_codecs.transform.zones import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-BOTH = pytest.mark.parametrize("ends_context", [True, False])
+BEGINS = pytest.mark.parametrize("begins", [True, False])
+ENDS = pytest.mark.parametrize("ends", [True, False])
 
 
 def check_partition(parts: list[Zone], tokens: int) -> None:
@@ -33,27 +34,31 @@ def check_partition(parts: list[Zone], tokens: int) -> None:
         assert not (by_block(part.setting) and part.tokens % BLOCK)
 
 
-@BOTH
+@BEGINS
+@ENDS
 @pytest.mark.parametrize("cut", [zones, pieces])
 def test_short_chunks_are_parted_in_order_and_blocks_are_whole(
-    cut: Callable[[int, bool], list[Zone]], ends_context: bool
+    cut: Callable[[int, bool, bool], list[Zone]], begins: bool, ends: bool
 ) -> None:
     for tokens in range(1, 1101):
-        parts = cut(tokens, ends_context)
+        parts = cut(tokens, begins, ends)
         check_partition(parts, tokens)
         settings = [part.setting for part in parts]
         assert settings == sorted(settings)
-        assert ends_context or not set(settings) & set(TAILS)
+        assert ends or not set(settings) & set(TAILS)
+        assert begins == (parts[0].setting == FIRST)
+        assert begins or SINKS not in settings
 
 
-@BOTH
+@BEGINS
+@ENDS
 @given(tokens=st.integers(1, 1 << 20))
 def test_pieces_of_long_chunks_are_bounded_and_lie_within_their_zone(
-    ends_context: bool, tokens: int
+    begins: bool, ends: bool, tokens: int
 ) -> None:
-    parts = pieces(tokens, ends_context)
+    parts = pieces(tokens, begins, ends)
     check_partition(parts, tokens)
-    whole = {zone.setting: zone for zone in zones(tokens, ends_context)}
+    whole = {zone.setting: zone for zone in zones(tokens, begins, ends)}
     for part in parts:
         assert part.tokens <= LONGEST
         assert whole[part.setting].start <= part.start < part.stop <= whole[part.setting].stop
@@ -64,7 +69,7 @@ def test_pieces_of_long_chunks_are_bounded_and_lie_within_their_zone(
 
 
 def test_a_long_context_by_its_zones() -> None:
-    found = [(z.setting, z.start, z.stop) for z in zones(1000, ends_context=True)]
+    found = [(z.setting, z.start, z.stop) for z in zones(1000, True, True)]
     assert found == [
         (FIRST, 0, 1),
         (SINKS, 1, 4),
@@ -74,13 +79,15 @@ def test_a_long_context_by_its_zones() -> None:
         (TAILS[1], 936, 984),
         (TAILS[2], 984, 1000),
     ]
-    found = [(z.setting, z.start, z.stop) for z in zones(1000, ends_context=False)]
+    found = [(z.setting, z.start, z.stop) for z in zones(1000, True, False)]
     assert found == [(FIRST, 0, 1), (SINKS, 1, 4), (LOOSE, 4, 8), (BODY, 8, 1000)]
+    found = [(z.setting, z.start, z.stop) for z in zones(1000, False, False)]
+    assert found == [(LOOSE, 0, 8), (BODY, 8, 1000)]
 
 
 @given(tokens=st.integers(1, 5000))
 def test_each_tail_begins_at_its_distance_from_the_end_or_where_blocks_do(tokens: int) -> None:
-    found = {zone.setting: zone for zone in zones(tokens, ends_context=True)}
+    found = {zone.setting: zone for zone in zones(tokens, True, True)}
     blocks = 4 + max(tokens - 4, 0) % BLOCK
     for setting, distance in zip(TAILS, (256, 64, 16), strict=True):
         if setting in found:

@@ -10,16 +10,17 @@ GEOMETRY = Geometry(1, 32, 16, 32, 16, BODY)
 
 
 def test_chunks_are_cut_as_the_cpu_cuts_them() -> None:
-    chunks = place_chunks([700, 30], ends_context=True)
-    for chunk, start, tokens, ends in ((0, 0, 700, False), (1, 700, 30, True)):
-        expected = [(start + z.start, z.tokens, z.setting) for z in pieces(tokens, ends)]
+    chunks = place_chunks([700, 30], True, True)
+    for chunk, start, tokens in ((0, 0, 700), (1, 700, 30)):
+        begins, ends = chunk == 0, chunk == 1
+        expected = [(start + z.start, z.tokens, z.setting) for z in pieces(tokens, begins, ends)]
         assert [(one.start, one.tokens, one.setting) for one in chunks[chunk]] == expected
         assert [one.number for one in chunks[chunk]] == list(range(len(expected)))
         assert {one.chunk for one in chunks[chunk]} == {chunk}
 
 
 def test_every_symbol_is_of_one_stream_and_is_found_there() -> None:
-    every = [one for chunk in place_chunks([90, 6, 45], True) for one in chunk]
+    every = [one for chunk in place_chunks([90, 6, 45], True, True) for one in chunk]
     for blocked in (False, True):
         placed = [one for one in every if by_block(one.setting) == blocked]
         batch = RowBatch.of(placed, GEOMETRY)
@@ -40,7 +41,7 @@ def test_every_symbol_is_of_one_stream_and_is_found_there() -> None:
 
 
 def test_tokens_of_a_setting_are_in_the_order_of_its_pieces() -> None:
-    chunks = place_chunks([90, 45], ends_context=False)
+    chunks = place_chunks([90, 45], True, False)
     placed = [one for chunk in chunks for one in chunk if one.setting == BODY]
     ((setting, tokens),) = RowBatch.of(placed[::-1], GEOMETRY).tokens_by_setting()
     assert setting == BODY
