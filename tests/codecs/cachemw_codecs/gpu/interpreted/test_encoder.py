@@ -86,7 +86,8 @@ def test_chunks_together_are_as_they_are_alone() -> None:
         1, LayerKV(torch.cat(keys, dim=1), torch.cat(values, dim=1)), [70, 1, 52]
     )
     codecs = [
-        Transform(tables).placed(begins=chunk == 0, ends=chunk == 2) for chunk in range(len(alone))
+        Transform(tables, begins_context=chunk == 0, ends_context=chunk == 2)
+        for chunk in range(len(alone))
     ]
     for data, kv, codec in zip(made, alone, codecs, strict=True):
         assert_alike(data, kv, tables, codec)
