@@ -73,9 +73,6 @@ class TransformDecoder:
         escapes: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = []
         for part in parts:
             read = form.read(part.data, part.tokens, geometry.channels, geometry.width)
-            # A piece takes up room for 32 rows at least: many small ones would take too much.
-            if len(read.pieces) > 16 + part.tokens // 64:
-                raise DamagedData(f"layer: {len(read.pieces)} pieces for {part.tokens} tokens")
             found = read.escapes
             if bool((np.diff(found.stream << 32 | found.place) <= 0).any()):
                 raise DamagedData("escapes: their places do not ascend")

@@ -30,6 +30,10 @@ _HEAD = struct.Struct("<HI")
 _ESCAPE = np.dtype([("stream", "<u4"), ("place", "<u2"), ("value", "<i2")])
 WIDEST = 128
 """Most channels of a stream: with `LONGEST` tokens its places fit 16 bits."""
+_FEW_PIECES = 16
+_TOKENS_A_PIECE = 64
+"""No layer has more pieces than the few, and one more for so many tokens; `zones.pieces` needs 7,
+and one more for 512."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,9 @@ def read(data: bytes | memoryview, tokens: int, channels: int, width: int) -> Pa
     if len(view) < _HEAD.size:
         raise DamagedData(f"layer: {len(view)} bytes are less than its head")
     count, escaped = _HEAD.unpack_from(view)
+    # A piece costs work of its own, and room for 32 rows on a GPU: of many small ones, too much.
+    if count > _FEW_PIECES + tokens // _TOKENS_A_PIECE:
+        raise DamagedData(f"layer: {count} pieces for {tokens} tokens")
     size = 5 + 2 * streams_a_piece
     streams_at = _HEAD.size + count * size + escaped * _ESCAPE.itemsize
     if streams_at > len(view):

@@ -97,6 +97,7 @@ def test_well_formed_layers_are_read() -> None:
         (b"", "0 bytes are less than its head"),
         (b"12345", "5 bytes are less than its head"),
         (struct.pack("<HI", 65535, 0), "65535 pieces"),
+        (layer(*[(1, LOOSE)] * 20), "20 pieces for 20 tokens"),
         (struct.pack("<HI", 0, 2**32 - 1) + bytes(100), "4294967295 escapes"),
         (layer((4, LOOSE), (16, BODY))[:-2], "do not sum"),
         (layer((4, LOOSE), (16, BODY)) + b"\0\0", "do not sum"),
