@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from cachemw_codecs.errors import InvalidInput
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 _DEFAULT_TEXT = "pydoc_data.topics"
+_LOADING_FAILS = (
+    AssertionError,  # torch's, where it was built without the device
+    ImportError,
+    KeyError,
+    OSError,
+    RuntimeError,
+    SafetensorError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +60,7 @@ def load_subject(name: str, dtype: str, device: str) -> Subject:
         model = make_model(name, dtype=DTYPES.get(dtype, "auto"), trust_remote_code=False)
         tokenizer = make_tokenizer(name, trust_remote_code=False)
         return Subject(model.to(device).eval(), tokenizer)
-    except (ImportError, KeyError, OSError, RuntimeError, ValueError) as error:
+    except _LOADING_FAILS as error:
         raise InvalidInput(f"model {name} cannot be loaded: {_first_line(error)}") from error
 
 

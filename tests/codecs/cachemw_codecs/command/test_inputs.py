@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def test_a_folder_without_a_model_is_refused(
     with pytest.raises(InvalidInput, match=says) as caught:
         load_subject(str(tmp_path), "auto", "cpu")
     assert "\n" not in str(caught.value)
+
+
+def test_damaged_weights_are_refused(model_folder: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    with (folder / "model.safetensors").open("r+b") as weights:
+        weights.truncate(1000)
+    with pytest.raises(InvalidInput, match="cannot be loaded"):
+        load_subject(str(folder), "auto", "cpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a torch without a GPU")
+def test_a_device_that_is_not_there_is_refused(model_folder: Path) -> None:
+    with pytest.raises(InvalidInput, match="cannot be loaded"):
+        load_subject(str(model_folder), "auto", "cuda")
 
 
 def test_without_transformers_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
