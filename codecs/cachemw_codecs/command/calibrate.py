@@ -17,7 +17,11 @@ WINDOW = 2048
 
 def require_folder(out: Path) -> None:
     """Raise `InvalidInput` where `out` cannot be written: before the work is done, not after."""
-    if out.is_dir() or not out.parent.is_dir():
+    try:
+        wrong = out.is_dir() or not out.parent.is_dir()
+    except OSError as error:
+        raise InvalidInput(f"{out}: {error.strerror}") from error
+    if wrong:
         raise InvalidInput(f"{out}: is a folder, or lies in none")
 
 

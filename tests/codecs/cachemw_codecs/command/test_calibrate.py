@@ -46,6 +46,8 @@ def test_where_it_cannot_be_written_is_known_before(tmp_path: Path) -> None:
     for out in (tmp_path, tmp_path / "none" / "tables"):
         with pytest.raises(InvalidInput, match="folder"):
             require_folder(out)
+    with pytest.raises(InvalidInput, match="too long"):
+        require_folder(tmp_path / ("n" * 300))
 
 
 def test_what_cannot_be_written_is_refused(model_folder: Path) -> None:
