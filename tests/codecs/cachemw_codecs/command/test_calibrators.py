@@ -6,6 +6,7 @@ import pytest
 import torch
 from cachemw_codecs.command.calibrators import CALIBRATORS
 from cachemw_codecs.command.inputs import load_subject
+from cachemw_codecs.errors import InvalidInput
 from cachemw_codecs.hf import capture
 from cachemw_codecs.table import NAMES, open_codec
 
@@ -30,3 +31,12 @@ def test_the_file_opens_the_codec_which_then_makes_the_cache_smaller(
         decoded = codec.decode_layer(number, payload, layer.shape, "finest")
         error = (decoded.keys.float() - layer.keys.float()).norm() / layer.keys.float().norm()
         assert 0.001 < float(error) < 0.1
+
+
+def test_a_short_end_of_the_text_does_not_count(model_folder: Path) -> None:
+    model = load_subject(str(model_folder), "auto", "cpu").model
+    ids = torch.randint(0, 256, (500,), generator=torch.Generator().manual_seed(4))
+    calibrate = CALIBRATORS["transform"]
+    assert calibrate(model, [ids, ids[:300]]) == calibrate(model, [ids])
+    with pytest.raises(InvalidInput, match="300 tokens"):
+        calibrate(model, [ids[:300]])
