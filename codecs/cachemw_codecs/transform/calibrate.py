@@ -18,6 +18,7 @@ from torch import Tensor
 
 from cachemw_codecs.codecs.base import LADDER
 from cachemw_codecs.errors import InvalidInput
+from cachemw_codecs.hf import capture
 from cachemw_codecs.transform import classes, fitting
 from cachemw_codecs.transform.basis import synthesis
 from cachemw_codecs.transform.blocks import BLOCK, forward
@@ -51,7 +52,9 @@ def calibrate(model: PreTrainedModel, texts: Sequence[Tensor], seed: int = 0) ->
         raise InvalidInput("texts: none to calibrate with")
     generator = torch.Generator().manual_seed(seed)
     readings = [observe(model, ids, generator) for ids in texts]
-    fitted = fit(readings, _kv_heads(model))
+    # Not every configuration says how many heads the cache has; a cache does.
+    kv_heads = capture(model, texts[0][:1]).layers[0].shape.kv_heads
+    fitted = fit(readings, kv_heads)
     trials = Trials(model, readings[:: -(-len(readings) // _FOR_LEVELS)], fitted)
     shifts = level_shifts(trials.divergence, start=0)
     return replace(fitted, level_shifts=shifts).save()
@@ -132,8 +135,3 @@ def _blocks(centred: NDArray[np.float64]) -> NDArray[np.float64]:
 def _by_layer(parts: list[NDArray[Any]]) -> NDArray[Any]:
     """Keys and values in turn -> [layers, 2, ...]."""
     return np.stack(parts).reshape(len(parts) // 2, 2, *parts[0].shape)
-
-
-def _kv_heads(model: PreTrainedModel) -> int:
-    config = model.config.get_text_config(decoder=True)
-    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from cachemw_codecs.transform.calibrate import fit
 from cachemw_codecs.transform.classes import SCALES, deviation
 from cachemw_codecs.transform.sensitivity import Observed, Reading
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import FalconConfig, FalconForCausalLM, PreTrainedModel
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +75,23 @@ def test_tables_suit_another_text(file: bytes, held_out: tuple[LayerKV, ...]) ->
 
     assert size(0) < size(4)
     assert size(0) < size(-4)
+
+
+def test_a_head_for_all_queries_that_no_configuration_counts(texts: list[Tensor]) -> None:
+    config = FalconConfig(
+        vocab_size=97,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        multi_query=True,
+        new_decoder_architecture=False,
+        alibi=False,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        made: Any = FalconForCausalLM(config)
+    tables = TransformTables.load(calibrate(made.train(mode=False), texts[:1]))
+    assert (tables.kv_heads, tables.channels) == (1, 16)
 
 
 def test_nothing_to_calibrate_with_is_refused(model: PreTrainedModel, texts: list[Tensor]) -> None:
