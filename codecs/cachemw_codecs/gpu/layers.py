@@ -147,6 +147,8 @@ class LayerDecoder:
         shape = (2, self._geometry.kv_heads, cache.shape[-2], self._geometry.head_dim)
         if tuple(cache.shape) != shape or not cache.is_contiguous():
             raise InvalidInput(f"cache: expected {list(shape)}, contiguous")
+        if cache.device != self._device:
+            raise InvalidInput(f"cache: is on {cache.device}, not {self._device}")
         if plan.blocks.streams.size and model.block_columns is None:
             raise DamagedData("a stream is of blocks, which the model does not have")
         for rows, columns in ((plan.tokens, model.columns), (plan.blocks, model.block_columns)):

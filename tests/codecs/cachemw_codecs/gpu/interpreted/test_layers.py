@@ -146,6 +146,8 @@ def test_what_does_not_fit_is_refused_before_anything_runs(
     payload = LayerPayload.of(b"".join(payloads), plan)
     with pytest.raises(InvalidInput, match="contiguous"):
         decoder.decode_layer(0, payload, torch.zeros(1, 1, 8, 16, device=DEVICE))
+    with pytest.raises(InvalidInput, match="on meta"):
+        decoder.decode_layer(0, payload, torch.zeros(2, 1, 8, 16, device="meta"))
     with pytest.raises(InvalidInput, match="planned for 8 tokens"):
         decoder.decode_layer(0, payload, torch.zeros(2, 1, 9, 16, device=DEVICE))
     third = plan_layer([Piece(piece.lengths, piece.runs, 2)], geometry, 8)
