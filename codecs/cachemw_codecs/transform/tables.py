@@ -97,7 +97,7 @@ class TransformTables:
         try:
             tensors = load(data)
             about = _metadata(data)
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InvalidInput(f"tables: not a calibration file of transform: {error}") from error
         version, _, heads = about.get("transform", "").partition(" ")
         if version != _FORMAT or not heads.isdecimal() or len(heads) > _MOST_DIGITS:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
@@ -49,7 +50,13 @@ def test_another_file_has_another_name() -> None:
     assert TransformTables.load(other).digest != TransformTables.load(small_tables().save()).digest
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", bytes(100), b"\xff" * 100])
+NO_METADATA = b'{"__metadata__":null}'
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", bytes(100), b"\xff" * 100, struct.pack("<Q", len(NO_METADATA)) + NO_METADATA],
+)
 def test_what_is_no_file_is_refused(data: bytes) -> None:
     with pytest.raises(InvalidInput, match="calibration file"):
         TransformTables.load(data)
