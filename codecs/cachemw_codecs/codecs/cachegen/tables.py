@@ -46,6 +46,15 @@ MAX_CENTRE = 800
 LARGEST_STEP = 2.0**100
 """And the least is its inverse: no product of a decoder overflows."""
 
+_UNREADABLE = (
+    SafetensorError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RecursionError,  # json's, of metadata nested too deep
+)
+
 Weights = NDArray[np.uint16]
 Tensors = dict[str, NDArray[Any]]
 
@@ -72,7 +81,7 @@ class Tables:
         try:
             tensors = load(data)
             about = _metadata(data)
-        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise InvalidInput(
                 f"calibration: not a safetensors file of this kind: {error}"
             ) from None

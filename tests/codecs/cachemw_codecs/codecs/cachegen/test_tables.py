@@ -56,6 +56,11 @@ def test_the_models_digest_is_kept() -> None:
     assert Tables.read(written(tensors, delta=True, model=b"m" * 16)).model == b"m" * 16
 
 
+def test_metadata_nested_without_end_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="not a safetensors file of this kind"):
+        Tables.read(save(Tables.read(calibration()).tensors, {"cachemw": "[" * 100_000}))
+
+
 @pytest.mark.parametrize("multiple", MULTIPLES)
 def test_every_table_can_keep_values_as_they_are(multiple: int) -> None:
     tables = Tables.read(calibration())
