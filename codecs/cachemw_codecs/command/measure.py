@@ -57,9 +57,11 @@ class Choice:
     tables: tuple[bytes, ...] = ()
 
     def require_known(self) -> None:
-        """Raise `CodecError` where the one codec that was chosen cannot be used so."""
+        """Raise `CodecError` where what was chosen cannot be used so."""
         if self.codec is not None:
             self._levels(self._opened(self.codec))
+        elif self.level is not None and not any(self.codecs({})):
+            raise UnsupportedFormat(f"no codec that can run has a level {self.level!r}")
 
     def codecs(self, skipped: dict[str, str]) -> Iterator[tuple[Codec, tuple[str, ...]]]:
         """Yield codecs with their levels; of all codecs, those that cannot run go to `skipped`."""

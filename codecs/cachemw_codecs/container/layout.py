@@ -56,7 +56,7 @@ SHAPE = struct.Struct("<BHHIHI")
 CRC = struct.Struct("<I")
 PAIR_BYTES = 8
 MAX_HEADER_BYTES = 256 + PAIR_BYTES * (MAX_TOKENS + MAX_LAYERS)
-"""All but the pairs takes at most 189 bytes."""
+"""All but the pairs takes at most 158 bytes."""
 
 
 def header_length(data: bytes | memoryview) -> int:

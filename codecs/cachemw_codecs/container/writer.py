@@ -18,16 +18,23 @@ _SEGMENT_LIMIT = 1 << 32
 
 
 def write(
-    chunk: Chunk, codec: Codec, level: str, fingerprint: Fingerprint, ends_context: bool = True
+    chunk: Chunk,
+    codec: Codec,
+    level: str,
+    fingerprint: Fingerprint,
+    begins_context: bool | None = None,
+    ends_context: bool = True,
 ) -> bytes:
     """Encode `chunk` with `codec` at `level`.
 
-    `ends_context`: whether a question or an answer follows the chunk, and not another chunk. Raises
-    what `Codec.encode_layer` does, and `InvalidInput` where no reader would accept the result: a
-    layer that encodes to 4 GiB, or to less than a 4096th.
+    `begins_context`: whether nothing stood before the chunk when its KV was computed; by default
+    where its positions begin at 0. `ends_context`: whether a question or an answer follows it, and
+    not another chunk. Raises what `Codec.encode_layer` does, and `InvalidInput` where no reader
+    would accept the result: a layer that encodes to 4 GiB, or to less than a 4096th.
     """
     codec.require_level(level)
-    codec = codec.placed(begins=bool(chunk.positions[0] == 0), ends=ends_context)
+    begins = bool(chunk.positions[0] == 0) if begins_context is None else begins_context
+    codec = codec.placed(begins=begins, ends=ends_context)
     payloads = [
         codec.encode_layer(number, layer, level) for number, layer in enumerate(chunk.layers)
     ]

@@ -1,8 +1,8 @@
 """Payloads of the codec `transform`, as `codecs.transform.Transform` wrote them, on a GPU.
 
 Differences from the CPU's decoding: values in steps, and what blocks make of them, are float16 on
-their way between kernels, sums are float32. That is an error of about 2^-11 of a token's largest
-coordinates, where rounding the result to bfloat16 makes one of 2^-9.
+their way between kernels, sums are float32. That is an error below 2^-10 of the largest
+values that share a block, where rounding the result to bfloat16 makes one of 2^-9.
 """
 
 from __future__ import annotations

@@ -53,7 +53,8 @@ def continue_logits(
     """Read `ids`, int64 [new tokens], behind the `past` tokens in `cache`; adds them to it.
 
     Returns logits [new tokens, vocabulary] in float32, on the model's device; row i predicts the
-    token after ids[i]. `positions`: int64 [new tokens], by default past, past + 1, ...
+    token after ids[i]. `positions`: int64 [new tokens], by default past, past + 1, ...: say
+    them where the cache was restored to other positions than 0, 1, ...
     """
     with torch.no_grad():
         return differentiable_logits(model, cache, ids, positions)

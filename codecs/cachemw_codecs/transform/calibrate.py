@@ -56,7 +56,8 @@ def calibrate(model: PreTrainedModel, texts: Sequence[Tensor], seed: int = 0) ->
     kv_heads = capture(model, texts[0][:1]).layers[0].shape.kv_heads
     fitted = fit(readings, kv_heads)
     trials = Trials(model, readings[:: -(-len(readings) // _FOR_LEVELS)], fitted)
-    shifts = level_shifts(trials.divergence, start=0)
+    finest = fitting.finest_shift(fitted.scales, fitted.frequency_shifts)
+    shifts = level_shifts(trials.divergence, max(0, finest), finest)
     return replace(fitted, level_shifts=shifts).save()
 
 

@@ -36,7 +36,7 @@ def analyse(tables: TransformTables, at: Place, rows: Rows) -> Rows:
     with np.errstate(over="ignore"):
         centred = rows - tables.mean(at.layer, at.kind, at.setting)
         centred = np.clip(centred, -_FARTHEST, _FARTHEST)
-        y = _matmul(centred, tables.analysis[at.layer, at.kind])
+        y = _matmul(centred, tables.analysis(at.layer, at.kind))
         rows_of_y = forward(y) if by_block(at.setting) else y[:, None]
         return rows_of_y / _steps(tables, at)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln  # type: ignore[import-untyped]
 
-from cachemw_codecs.transform.classes import SHAPES, STEPS_PER_OCTAVE
+from cachemw_codecs.transform.classes import SCALES, SHAPES, STEPS_PER_OCTAVE
 from cachemw_codecs.transform.zones import BODY, FIRST, LOOSE, SINKS
 
 _PROTECTED = -STEPS_PER_OCTAVE
@@ -51,6 +51,17 @@ def zone_shifts(energy: NDArray[np.float64]) -> NDArray[np.int32]:
 def frequency_shifts(weights: NDArray[np.float64]) -> NDArray[np.int8]:
     """Return int8 [16], in quarter octaves, likewise. `weights`: mean 1."""
     return np.clip(_quarter_octaves(weights), -_FARTHEST, _FARTHEST).astype(np.int8)
+
+
+def finest_shift(scales: NDArray[np.int8], shifts: NDArray[np.int8]) -> int:
+    """Return the finest step that tables are there for, in quarter octaves.
+
+    `scales`: [layers, 2, 17, C], and `shifts`: [layers, 2, 16], as in the calibration file. At a
+    finer step more than one coordinate in twenty is wider than the widest table, and codes in
+    escapes.
+    """
+    in_steps = scales[:, :, 1:].astype(np.int32) - shifts[..., None].astype(np.int32)
+    return int(np.ceil(np.percentile(in_steps, 95))) - (SCALES - 1)
 
 
 def _quarter_octaves(cost: NDArray[np.float64]) -> NDArray[np.int32]:

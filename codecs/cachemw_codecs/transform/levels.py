@@ -32,24 +32,33 @@ TARGETS = (0.0001, 0.0004, 0.001, 0.002, 0.004, 0.01, 0.03)
 """Of each level, finest first: mean divergence in nats a token of the continuation."""
 
 _MOST_TRIALS = 16
+_NO_GAIN = 0.55
+"""Half the step brings a quarter of the divergence, until what is left is the rounding to the
+model's dtype: finer steps would then cost bits for nothing."""
 _ANY_LEVEL = 0
 
 
-def level_shifts(divergence: Callable[[int], float], start: int) -> NDArray[np.int32]:
+def level_shifts(
+    divergence: Callable[[int], float], start: int, finest: int = -(2**10)
+) -> NDArray[np.int32]:
     """Return int32 [levels], quarter octaves: where `divergence` of a shift reaches `TARGETS`.
 
     Tries octaves from `start` on until they enclose the targets or change nothing any more, and
-    interpolates between them. Levels are a quarter octave apart at least.
+    interpolates between them. Levels are a quarter octave apart at least, and none is finer than
+    `finest`.
     """
     tried = {start: divergence(start)}
     while max(tried.values()) < TARGETS[-1] and len(tried) < _MOST_TRIALS:
         tried[max(tried) + STEPS_PER_OCTAVE] = divergence(max(tried) + STEPS_PER_OCTAVE)
-    while min(tried.values()) > TARGETS[0] and len(tried) < _MOST_TRIALS:
-        tried[min(tried) - STEPS_PER_OCTAVE] = divergence(min(tried) - STEPS_PER_OCTAVE)
+    while min(tried.values()) > TARGETS[0] and min(tried) > finest and len(tried) < _MOST_TRIALS:
+        last = min(tried)
+        finer = tried[last - STEPS_PER_OCTAVE] = divergence(last - STEPS_PER_OCTAVE)
+        if finer < TARGETS[1] and finer > _NO_GAIN * tried[last]:
+            break
     at = np.array(sorted(tried), np.float64)
     # Noise at fine steps must not make a curve that falls.
     logs = np.maximum.accumulate(np.log([max(tried[int(shift)], 1e-9) for shift in at]))
-    found = np.rint(np.interp(np.log(TARGETS), logs, at))
+    found = np.maximum(np.rint(np.interp(np.log(TARGETS), logs, at)), finest)
     apart = np.arange(len(LADDER))
     return np.asarray(np.maximum.accumulate(found - apart) + apart, np.int32)
 

@@ -164,16 +164,23 @@ class TransformTables:
         """Return float32 [C]: what to add behind the transform."""
         return np.asarray(self.means[int(setting == FIRST), layer, kind])
 
-    @cached_property
-    def analysis(self) -> NDArray[np.float32]:
-        """float32 [layers, 2, C, C]: y = (x - mean) @ analysis, the inverse of the synthesis.
+    def analysis(self, layer: int, kind: int) -> NDArray[np.float32]:
+        """Return float32 [C, C]: y = (x - mean) @ analysis, the inverse of the synthesis.
 
         Only the encoder needs it. Raises `InvalidInput` where there is none.
         """
-        try:
-            return np.linalg.inv(self.synthesis.astype(np.float64)).astype(np.float32)
-        except np.linalg.LinAlgError as error:
-            raise InvalidInput("tables: synthesis has no inverse") from error
+        if (layer, kind) not in self._inverses:
+            try:
+                inverse = np.linalg.inv(self.synthesis[layer, kind].astype(np.float64))
+            except np.linalg.LinAlgError as error:
+                raise InvalidInput("tables: synthesis has no inverse") from error
+            self._inverses[layer, kind] = inverse.astype(np.float32)
+        return self._inverses[layer, kind]
+
+    @cached_property
+    def _inverses(self) -> dict[tuple[int, int], NDArray[np.float32]]:
+        """Those that were asked for: of all layers at once they would take gigabytes to make."""
+        return {}
 
 
 def _require(name: str, value: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

@@ -123,3 +123,9 @@ def test_a_codec_that_cannot_encode_the_model_is_skipped_or_refused(subject: Sub
     assert result.skipped == {"raw": "head_dim: 16 is too small"}
     with pytest.raises(InvalidInput, match="too small"):
         measured(subject, Choice(("raw",), opened, codec="raw"))
+
+
+def test_a_level_that_no_codec_has_is_refused(choose: Any) -> None:
+    choose(level="8bit").require_known()
+    with pytest.raises(UnsupportedFormat, match="none-such"):
+        choose(level="none-such").require_known()

@@ -90,3 +90,23 @@ def test_names_and_hashes_have_to_fit_the_format() -> None:
 def test_an_unknown_level_is_said_before_anything_is_encoded() -> None:
     with pytest.raises(UnsupportedFormat, match="no level 'best'"):
         write(_chunk(), Raw(), "best", OWNER)
+
+
+class _Placed(Raw):
+    """Notes where its chunks are said to stand."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[bool, bool]] = []
+
+    def placed(self, *, begins: bool, ends: bool) -> Raw:
+        self.places.append((begins, ends))
+        return self
+
+
+def test_codecs_learn_where_in_its_context_a_chunk_stands() -> None:
+    codec, middle = _Placed(), _chunk()
+    first = Chunk(middle.layers, torch.arange(2))
+    write(middle, codec, "raw", OWNER)
+    write(first, codec, "raw", OWNER, ends_context=False)
+    write(middle, codec, "raw", OWNER, begins_context=True)
+    assert codec.places == [(False, True), (True, False), (True, True)]

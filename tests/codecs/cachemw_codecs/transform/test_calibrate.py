@@ -162,7 +162,7 @@ def test_the_step_is_the_median_deviation_and_scales_are_those_of_the_coordinate
         1, rel=0.2
     )
     for kind in range(2):
-        y = (reading.parts[kind].rows[4:] - tables.means[0, 0, kind]) @ tables.analysis[0, kind]
+        y = (reading.parts[kind].rows[4:] - tables.means[0, 0, kind]) @ tables.analysis(0, kind)
         found = [deviation(int(scale)) for scale in tables.scales[0, kind, 0]]
         np.testing.assert_allclose(found, y.std(axis=0), rtol=0.12)
     assert int(tables.scales.max()) < SCALES

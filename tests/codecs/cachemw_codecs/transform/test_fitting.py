@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cachemw_codecs.transform import fitting
-from cachemw_codecs.transform.classes import SHAPES, STEPS_PER_OCTAVE
+from cachemw_codecs.transform.classes import SCALES, SHAPES, STEPS_PER_OCTAVE
 from cachemw_codecs.transform.zones import BODY, FIRST, LOOSE, SETTINGS, SINKS, TAILS
 from numpy.typing import NDArray
 from scipy.stats import gennorm  # type: ignore[import-untyped]
@@ -72,3 +72,12 @@ def test_frequencies_step_by_what_they_cost() -> None:
 def test_frequencies_without_any_cost_have_steps_within_bounds() -> None:
     shifts = fitting.frequency_shifts(np.array([1e30, 0.0, *[1.0] * 14]))
     assert shifts[:2].tolist() == [-60, 60]
+
+
+def test_the_finest_step_is_that_of_the_widest_table() -> None:
+    scales = np.full((2, 2, 17, 20), 16, np.int8)
+    scales[:, :, 0] = 100  # of tokens, which few are coded as
+    scales[0, 0, 1, 0] = 120  # one coordinate of many
+    flat = np.zeros((2, 2, 16), np.int8)
+    assert fitting.finest_shift(scales, flat) == 16 - (SCALES - 1)
+    assert fitting.finest_shift(scales, flat + np.int8(4)) == 12 - (SCALES - 1)

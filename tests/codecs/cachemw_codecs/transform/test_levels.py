@@ -85,6 +85,18 @@ def test_a_curve_that_falls_for_a_while_counts_as_flat_there(
     assert shifts.tolist() == [-8, -7, -6, -5, -4, 4, 8]
 
 
+def test_no_level_is_finer_than_tables_are() -> None:
+    shifts = level_shifts(power(0.004, 2.0), 0, finest=-2)
+    check_ladder(shifts)
+    assert min(shifts) == -2
+
+
+def test_steps_below_the_models_own_rounding_are_not_tried() -> None:
+    counted = Counted(lambda shift: 2e-4 + power(0.004, 2.0)(shift))
+    check_ladder(level_shifts(counted, 0))
+    assert min(counted.asked) >= -16
+
+
 @pytest.fixture(scope="module")
 def fitted(model: PreTrainedModel, texts: list[Tensor]) -> tuple[list[Reading], TransformTables]:
     random = torch.Generator().manual_seed(0)
