@@ -19,6 +19,11 @@ def digest(value: Any) -> bytes:
     return hashlib.sha256(text.encode()).digest()[:DIGEST_BYTES]
 
 
+def tables_hash(file: bytes) -> bytes:
+    """Return the 16 bytes that name a calibration file."""
+    return hashlib.sha256(file).digest()[:DIGEST_BYTES]
+
+
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
     """Digests of 16 bytes each; own design.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
@@ -15,7 +14,7 @@ from cachemw_codecs.codecs.raw import Raw
 from cachemw_codecs.codecs.transform import Transform
 from cachemw_codecs.codecs.zstd import Zstd
 from cachemw_codecs.errors import TablesMissing, UnsupportedFormat
-from cachemw_codecs.fingerprint import DIGEST_BYTES
+from cachemw_codecs.fingerprint import tables_hash
 
 PLAIN: Mapping[str, Callable[[], Codec]] = MappingProxyType(
     {"raw": Raw, "lossless": Lossless, "int8": Int8, "fp8": Fp8, "zstd": Zstd}
@@ -44,11 +43,6 @@ class Codecs:
         if tables not in self._by_hash:
             raise TablesMissing(f"{name}: no calibration file with hash {tables.hex()}")
         return open_codec(name, self._by_hash[tables])
-
-
-def tables_hash(file: bytes) -> bytes:
-    """Return the 16 bytes that name a calibration file."""
-    return hashlib.sha256(file).digest()[:DIGEST_BYTES]
 
 
 def open_codec(name: str, tables: bytes | None = None) -> Codec:

@@ -16,7 +16,6 @@ A safetensors file. C: channels of a layer's keys, kv_heads x head_dim; index 0 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,7 +29,7 @@ from safetensors.numpy import load, save
 from cachemw_codecs.codecs.base import LADDER
 from cachemw_codecs.coding.frequencies import FrequencyTables
 from cachemw_codecs.errors import InvalidInput
-from cachemw_codecs.fingerprint import DIGEST_BYTES
+from cachemw_codecs.fingerprint import tables_hash
 from cachemw_codecs.kv import MAX_CHANNELS
 from cachemw_codecs.transform.blocks import BLOCK
 from cachemw_codecs.transform.classes import CLASSES, ESCAPE, SCALES, SHAPES, STEPS_PER_OCTAVE
@@ -107,8 +106,7 @@ class TransformTables:
         names = cls.__dataclass_fields__.keys() - {"kv_heads", "digest"}
         if tensors.keys() != names:
             raise InvalidInput(f"tables: expected {', '.join(sorted(names))}")
-        digest = hashlib.sha256(data).digest()[:DIGEST_BYTES]
-        return cls(**tensors, kv_heads=int(heads), digest=digest)
+        return cls(**tensors, kv_heads=int(heads), digest=tables_hash(data))
 
     def save(self) -> bytes:
         """Return the file; `load` of it is equal but for the digest."""

@@ -47,8 +47,9 @@ class Catalogue:
         if path.exists() and not self.anew:
             try:
                 return open_codec(name, path.read_bytes())
-            except (InvalidInput, UnsupportedFormat):
-                pass  # of an older format
+            except (InvalidInput, UnsupportedFormat) as error:
+                # Of an older format.
+                print(f"... {path.name}: {error}", file=sys.stderr, flush=True)
         print(f"... calibrating {name} for {self.subject.name}", file=sys.stderr, flush=True)
         data = CALIBRATORS[name](self.subject.model, self._texts())
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,8 +5,9 @@ import hashlib
 import pytest
 import torch
 from cachemw_codecs.errors import InvalidInput, TablesMissing, UnsupportedFormat
+from cachemw_codecs.fingerprint import tables_hash
 from cachemw_codecs.kv import LayerKV
-from cachemw_codecs.table import CALIBRATED, NAMES, PLAIN, Codecs, open_codec, tables_hash
+from cachemw_codecs.table import CALIBRATED, NAMES, PLAIN, Codecs, open_codec
 
 from tests.codecs.cachemw_codecs.codecs.cachegen.samples import calibration
 from tests.codecs.cachemw_codecs.transform.samples import small_tables

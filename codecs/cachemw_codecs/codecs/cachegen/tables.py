@@ -21,7 +21,6 @@ coarser levels are sums of the finest's. Own design.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -36,7 +35,7 @@ from cachemw_codecs.codecs.cachegen.steps import GROUP, LARGEST, MULTIPLES, Expo
 from cachemw_codecs.codecs.cachegen.symbols import ESCAPE, Columns
 from cachemw_codecs.coding.frequencies import SYMBOLS, FrequencyTables, quantised
 from cachemw_codecs.errors import InvalidInput, UnsupportedFormat
-from cachemw_codecs.fingerprint import DIGEST_BYTES
+from cachemw_codecs.fingerprint import DIGEST_BYTES, tables_hash
 from cachemw_codecs.kv import MAX_CHANNELS
 
 FORMAT = "cachemw-cachegen"
@@ -86,7 +85,7 @@ class Tables:
                 f"calibration: not a safetensors file of this kind: {error}"
             ) from None
         _require_known(about)
-        tables = cls(tensors, about["delta"], _model(about), digest_of(data))
+        tables = cls(tensors, about["delta"], _model(about), tables_hash(data))
         _require_tensors(tensors, tables.delta)
         return tables
 
@@ -125,11 +124,6 @@ class Tables:
         weights = np.concatenate([scales, self.tensors["anchors"][rows]]).astype(np.float64)
         both = np.concatenate([[0, 1], columns + 2]).astype(np.int32)
         return Model(both, FrequencyTables(quantised(weights)))
-
-
-def digest_of(data: bytes) -> bytes:
-    """Return the 16 bytes that name a calibration file."""
-    return hashlib.sha256(data).digest()[:DIGEST_BYTES]
 
 
 def written(tensors: Tensors, *, delta: bool, model: bytes) -> bytes:
