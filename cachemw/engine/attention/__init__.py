@@ -1,0 +1,1 @@
+"""Attention of scattered queries over one sequence's keys."""

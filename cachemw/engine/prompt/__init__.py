@@ -1,0 +1,1 @@
+"""From messages and documents to segments of tokens."""

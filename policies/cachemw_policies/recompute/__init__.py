@@ -1,0 +1,1 @@
+"""Which tokens of reused passages to compute again: decisions over plain arrays."""
