@@ -21,9 +21,10 @@ class Found:
 
 
 class ChunkStore(ABC):
-    """Variants of chunks within byte limits. Nothing here raises but where said: a store that
+    """Variants of chunks within byte limits.
 
-    fails finds nothing and keeps nothing, and says so in a metric and one log line per change.
+    Nothing here raises but where said: a store that fails finds nothing and keeps nothing, and says
+    so in a metric and one log line per change.
     """
 
     @abstractmethod

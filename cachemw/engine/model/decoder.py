@@ -20,9 +20,10 @@ from cachemw.engine.model.turns import Turns
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """A model's sizes. `layer_weights` and `kv_weights` are parameters of one layer, and of its
+    """A model's sizes.
 
-    projections to keys and values: what a token-layer costs, and what K and V alone cost.
+    `layer_weights` and `kv_weights` are parameters of one layer, and of its projections to keys and
+    values: what a token-layer costs, and what K and V alone cost.
     """
 
     layers: int
@@ -44,9 +45,10 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """What a layer makes of its input: `queries` [heads, tokens, head_dim], `keys` and `values`
+    """What a layer makes of its input.
 
-    [kv_heads, tokens, head_dim], queries and keys before RoPE.
+    `queries` [heads, tokens, head_dim], `keys` and `values` [kv_heads, tokens, head_dim]; queries
+    and keys before RoPE.
     """
 
     queries: Tensor
@@ -62,10 +64,11 @@ class Decoder:
         if rotary is None:
             raise ValueError("the model has no rotary embedding; ask `require_supported` first")
         self.rotary = rotary
-        self._body: Any = model.base_model
-        self._head: Any = model.get_output_embeddings()
+        body: Any = model.base_model
+        self._body = body
+        self._head: Any = model.get_output_embeddings()  # type: ignore[no-untyped-call]
         self.geometry = _geometry(model)
-        self.scale = float(self._body.layers[0].self_attn.scaling)
+        self.scale = float(body.layers[0].self_attn.scaling)
 
     def turns(self, positions: Tensor) -> Turns:
         """Return the rotary embedding at `positions`, int64 [tokens]."""
@@ -94,7 +97,10 @@ class Decoder:
         return self._keys_values(block.self_attn, normed, shape)
 
     def finish(self, layer: int, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Return the layer's output from its input and what attention gave, [tokens, heads x dim]."""
+        """Return the layer's output, [tokens, width] like its input `hidden`.
+
+        `attended`, [tokens, heads x head_dim], is what attention gave.
+        """
         block = self._body.layers[layer]
         hidden = hidden + block.self_attn.o_proj(attended)
         output: Tensor = hidden + block.mlp(block.post_attention_layernorm(hidden))

@@ -10,10 +10,10 @@ from cachemw.errors import BadRequest
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Consecutive tokens. `reusable`: their KV is kept and looked up (the system prefix, a passage);
+    """Consecutive tokens.
 
-    else they are computed with every request (what a template writes between passages, the
-    question).
+    `reusable`: their KV is kept and looked up (the system prefix, a passage); else they are
+    computed with every request (what a template writes between passages, the question).
     """
 
     tokens: tuple[int, ...]

@@ -13,7 +13,10 @@ How = Literal["full", "prefix", "reuse"]
 
 @dataclass(frozen=True, slots=True)
 class ChunkAccount:
-    """One reusable segment: `cfo` and `overlap` (beta') as decided; None where it was not reused."""
+    """One reusable segment.
+
+    `cfo` and `overlap` (beta') as decided; None where it was not reused.
+    """
 
     tokens: int
     outcome: Literal["exact", "reused", "computed"]

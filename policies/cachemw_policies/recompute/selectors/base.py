@@ -27,7 +27,10 @@ class Selector(ABC):
 
 
 def top_within(scores: Floats, chunk: Ints, quota: Ints) -> Ints:
-    """Indices, ascending, of the `quota[c]` best scores of each chunk; of equals the first."""
+    """Return the indices, ascending, of the `quota[c]` best scores of each chunk.
+
+    Of equal scores the first.
+    """
     order = np.lexsort((np.arange(len(scores)), -scores, chunk))
     starts = np.concatenate([[0], np.cumsum(np.bincount(chunk, minlength=len(quota)))[:-1]])
     rank = np.arange(len(scores)) - starts[chunk[order]]
@@ -35,12 +38,19 @@ def top_within(scores: Floats, chunk: Ints, quota: Ints) -> Ints:
 
 
 def top_overall(scores: Floats, count: int) -> Ints:
-    """Indices, ascending, of the `count` best scores; of equals the first."""
+    """Return the indices, ascending, of the `count` best scores; of equals the first."""
     return np.sort(np.argsort(-scores, kind="stable")[:count])
 
 
 def full_depth(evidence: Evidence, chosen: Ints) -> Ints:
-    """Depths that recompute the `chosen` tokens in all layers."""
+    """Return depths that recompute the `chosen` tokens in all layers."""
     depths = np.zeros(len(evidence.chunk), dtype=np.int64)
     depths[chosen] = evidence.layers
     return depths
+
+
+def measured(scores: Floats | None, need: Need) -> Floats:
+    """Return `scores`; raises ValueError where the evidence came without what `need` names."""
+    if scores is None:
+        raise ValueError(f"the evidence lacks {need.value}, which this selector needs")
+    return scores
