@@ -28,6 +28,11 @@ def test_what_is_not_stale_or_not_asked_for_can_wait() -> None:
     assert _depths([1, 0]) == [0, 3, 0, 0, 0]
 
 
+def test_of_equally_attended_the_one_among_attended_goes_first() -> None:
+    # Token 3 stands beside 2, which the question does not read; token 4 only beside 3.
+    assert _depths([2, 0]) == [0, 3, 0, 0, 3]
+
+
 def test_smoothing_reaches_two_tokens_and_stays_in_the_chunk() -> None:
     scores = np.array([0, 0, 0, 1, 0, 0, 0], dtype=np.float32)
     assert smoothed(scores, np.zeros(7, dtype=np.int64)).tolist() == pytest.approx(
