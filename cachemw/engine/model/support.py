@@ -49,6 +49,8 @@ def _window(config: Any) -> str | None:
 
 def _rope(config: Any) -> str | None:
     rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    if any(isinstance(value, dict) for value in rope.values()):
+        return "rope_parameters: differ between layers"
     kind = rope.get("rope_type", "default")
     if kind not in _ROPE_TYPES:
         return f"rope_type {kind!r} is none of {', '.join(_ROPE_TYPES)}"

@@ -56,6 +56,7 @@ def test_the_four_architectures_are_admitted(config: PretrainedConfig) -> None:
         (llama(layer_types=["full_attention", "sliding_attention"]), "layer_types"),
         (llama(rope_parameters={"rope_type": "dynamic", "factor": 2.0}), "rope_type 'dynamic'"),
         (llama(rope_parameters={"rope_type": "longrope"}), "rope_type 'longrope'"),
+        (llama(rope_parameters={"full_attention": {"rope_type": "dynamic"}}), "rope_parameters"),
         (llama(rope_parameters={"partial_rotary_factor": 0.5}), "partial_rotary_factor 0.5"),
         (llama(quantization_config={"bits": 4}), "quantization_config"),
         (llama(attn_logit_softcapping=50.0), "attn_logit_softcapping"),
