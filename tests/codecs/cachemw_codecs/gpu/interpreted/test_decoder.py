@@ -224,10 +224,11 @@ def test_what_does_not_fit_is_refused(coded: tuple[TransformTables, bytes]) -> N
     with pytest.raises(DamagedData, match="do not fit a cache of 40"):
         decoder.stage([Part(payload, 37, 4)], 40)
     for layer, cache in (
-        (2, torch.zeros(2, 1, 37, 16)),
-        (-1, torch.zeros(2, 1, 37, 16)),
-        (0, torch.zeros(2, 1, 37, 16, dtype=torch.float16)),
-        (0, torch.zeros(2, 1, 37, 32)[..., :16]),
+        (2, torch.zeros(2, 1, 37, 16, device=DEVICE)),
+        (-1, torch.zeros(2, 1, 37, 16, device=DEVICE)),
+        (0, torch.zeros(2, 1, 37, 16, dtype=torch.float16, device=DEVICE)),
+        # Made there: a view that is copied to another device arrives without its strides.
+        (0, torch.zeros(2, 1, 37, 32, device=DEVICE)[..., :16]),
     ):
         with pytest.raises(CodecError):
-            decoder.decode_layer(layer, payload, SHAPE, cache.to(DEVICE))
+            decoder.decode_layer(layer, payload, SHAPE, cache)
