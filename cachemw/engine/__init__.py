@@ -1,5 +1,5 @@
 """The engine: a causal LM behind the OpenAI API that keeps the KV of passages and reuses it.
 
-A request's path: prompt/ cuts it into segments; reuse/ prefills it, from the KV in chunks/ where
-that serves; batch.py generates. model/ and attention/ are the arithmetic.
+Not there yet as a whole (DESIGN.md). prompt/ cuts a request into segments; reuse/ prefills it, in
+full so far; chunks/ is the interface of a store. model/ and attention/ are the arithmetic.
 """

@@ -1,8 +1,8 @@
 """A Llama-like decoder taken apart into layers, over the modules that transformers loaded.
 
 Weights, norms and MLPs are transformers' own; what is ours is the order of calls, so that each
-layer can be run for any tokens, with keys and values from anywhere. The gate (`gate.py`) compares
-it with transformers' own forward pass on the model at hand.
+layer can be run for any tokens, with keys and values from anywhere. Tests compare it with
+transformers' own forward pass.
 """
 
 from __future__ import annotations

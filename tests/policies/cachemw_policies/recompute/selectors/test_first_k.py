@@ -1,25 +1,12 @@
 from __future__ import annotations
 
-import numpy as np
-from cachemw_policies.recompute.evidence import Evidence
 from cachemw_policies.recompute.selectors.first_k import FirstK
+
+from tests.support.selecting import depths_of
 
 
 def _depths(quota: list[int]) -> list[int]:
-    zeros = np.zeros(5, dtype=np.float32)
-    evidence = Evidence(
-        chunk=np.array([0, 0, 1, 1, 1]),
-        offset=np.array([0, 1, 0, 1, 2]),
-        layers=3,
-        inter=zeros,
-        carried=zeros,
-        deviation=None,
-        question=None,
-    )
-    depths: list[int] = (
-        FirstK().depths(evidence, np.array(quota), np.random.default_rng(1)).tolist()
-    )
-    return depths
+    return depths_of(FirstK(), quota)
 
 
 def test_the_first_of_each_chunk() -> None:

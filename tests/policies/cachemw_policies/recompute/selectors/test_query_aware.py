@@ -1,25 +1,12 @@
 from __future__ import annotations
 
-import numpy as np
-from cachemw_policies.recompute.evidence import Evidence
 from cachemw_policies.recompute.selectors.query_aware import QueryAware
+
+from tests.support.selecting import depths_of
 
 
 def _depths(quota: list[int]) -> list[int]:
-    zeros = np.zeros(5, dtype=np.float32)
-    evidence = Evidence(
-        chunk=np.array([0, 0, 1, 1, 1]),
-        offset=np.array([0, 1, 0, 1, 2]),
-        layers=3,
-        inter=zeros,
-        carried=zeros,
-        deviation=None,
-        question=np.array([0.5, 0.5, 0.9, 0.1, 0.8], dtype=np.float32),
-    )
-    depths: list[int] = (
-        QueryAware().depths(evidence, np.array(quota), np.random.default_rng(1)).tolist()
-    )
-    return depths
+    return depths_of(QueryAware(), quota, question=[0.5, 0.5, 0.9, 0.1, 0.8])
 
 
 def test_the_highest_anywhere_whichever_chunk_the_quota_is_of() -> None:

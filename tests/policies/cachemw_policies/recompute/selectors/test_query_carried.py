@@ -2,25 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cachemw_policies.recompute.evidence import Evidence
 from cachemw_policies.recompute.selectors.query_carried import QueryCarried, smoothed
+
+from tests.support.selecting import depths_of
 
 
 def _depths(quota: list[int]) -> list[int]:
-    zeros = np.zeros(5, dtype=np.float32)
-    evidence = Evidence(
-        chunk=np.array([0, 0, 1, 1, 1]),
-        offset=np.array([0, 1, 0, 1, 2]),
-        layers=3,
-        inter=zeros,
-        carried=np.array([0, 0.5, 0.9, 0.9, 0.9], dtype=np.float32),
-        deviation=None,
-        question=np.array([0.9, 0.3, 0, 0.01, 0.01], dtype=np.float32),
+    return depths_of(
+        QueryCarried(), quota, carried=[0, 0.5, 0.9, 0.9, 0.9], question=[0.9, 0.3, 0, 0.01, 0.01]
     )
-    depths: list[int] = (
-        QueryCarried().depths(evidence, np.array(quota), np.random.default_rng(1)).tolist()
-    )
-    return depths
 
 
 def test_what_is_not_stale_or_not_asked_for_can_wait() -> None:
