@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
+from tests.support.interpreted import run_interpreted
 
 FOLDER = Path(__file__).parent / "interpreted"
 
 
 def test_the_kernels_under_tritons_interpreter() -> None:
-    if importlib.util.find_spec("triton") is None:
-        pytest.skip("triton is not installed")
-    # No conftest further up: they load models.
-    command = [sys.executable, "-m", "pytest", "-q", f"--confcutdir={FOLDER.parent}", str(FOLDER)]
-    environment = {
-        **os.environ,
-        "TRITON_INTERPRET": "1",
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-    }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-    assert "skipped" not in done.stdout
+    run_interpreted(FOLDER)
